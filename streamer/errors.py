@@ -1,0 +1,102 @@
+"""Every error that a person can meet, drawn as a tree; the first line of a docstring is its default message.
+
+StreamerError
+├── SettingsError              wrong settings, found before anything starts
+├── SetupError                 something that `streamer setup` makes is missing or different
+│   ├── SetupDifference        an existing resource differs from what the settings ask for
+│   └── DeploymentNotReady     a deployment did not start in time
+├── StateError                 the state index does not fit the topics or the program
+├── KafkaError                 Kafka refused or could not be reached
+│   ├── KafkaUnavailable       no broker answered in time
+│   └── DeadLetterUndelivered  a dead letter was not acknowledged
+├── ElasticError               Elasticsearch refused or could not be reached
+│   ├── ElasticUnavailable     connection refused, reset or cut
+│   ├── ElasticTimeout         no answer in time, the outcome is unknown
+│   └── ElasticRefused         an HTTP error status, with type and reason
+├── UnknownAnswer              an answer that the outcome table does not know: the program stops
+├── LedgerError                an offset was delivered twice or completed without being delivered
+└── InputError                 a file or an argument of a command is wrong
+"""
+
+from __future__ import annotations
+
+import inspect
+
+
+class StreamerError(Exception):
+    """the streamer failed"""
+
+    def __init__(self, message: str | None = None) -> None:
+        """Take `message`, or the docstring of the class as the message."""
+        super().__init__(message or inspect.getdoc(type(self)) or "")
+
+
+class SettingsError(StreamerError):
+    """the settings are wrong"""
+
+
+class SetupError(StreamerError):
+    """a resource that the stream needs is missing, run `streamer setup`"""
+
+
+class SetupDifference(SetupError):
+    """a resource exists and differs from the settings"""
+
+    def __init__(self, what: str, name: str, differences: list[str]) -> None:
+        """Name the resource and each path that differs."""
+        self.what, self.name, self.differences = what, name, differences
+        lines = "\n  ".join(differences)
+        super().__init__(f"{what} {name!r} exists and differs from the settings; nothing was changed:\n  {lines}")
+
+
+class DeploymentNotReady(SetupError):
+    """a deployment did not become ready in time"""
+
+
+class StateError(StreamerError):
+    """the state index does not fit the topics"""
+
+
+class KafkaError(StreamerError):
+    """Kafka refused a request"""
+
+
+class KafkaUnavailable(KafkaError):
+    """no Kafka broker answered in time"""
+
+
+class DeadLetterUndelivered(KafkaError):
+    """a dead letter was not acknowledged, so its offset is not completed"""
+
+
+class ElasticError(StreamerError):
+    """Elasticsearch failed"""
+
+
+class ElasticUnavailable(ElasticError):
+    """Elasticsearch could not be reached, or the connection was cut"""
+
+
+class ElasticTimeout(ElasticError):
+    """Elasticsearch did not answer in time; whether it did the work is unknown"""
+
+
+class ElasticRefused(ElasticError):
+    """Elasticsearch answered with an error status"""
+
+    def __init__(self, status: int, kind: str, reason: str) -> None:
+        """`status` is the HTTP status, `kind` the `error.type`, `reason` the `error.reason` of the answer."""
+        self.status, self.kind, self.reason = status, kind, reason
+        super().__init__(f"Elasticsearch answered {status} {kind}: {reason}")
+
+
+class UnknownAnswer(StreamerError):
+    """Elasticsearch gave an answer that the outcome table does not know"""
+
+
+class LedgerError(StreamerError):
+    """an offset was registered or completed out of order"""
+
+
+class InputError(StreamerError):
+    """a file or an argument is wrong"""

@@ -1,0 +1,135 @@
+"""Questions about topics and groups; each blocks for at most `TIMEOUT` seconds, so call it in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import msgspec
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka import KafkaError as ClientError
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from streamer.kafka.client import connection, ours
+from streamer.model import Partition
+from streamer.settings import KafkaSettings
+
+TIMEOUT = 15.0
+
+T = TypeVar("T")
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """A topic that exists; `id` is its Kafka topic id, new whenever it is created again."""
+
+    name: str
+    id: str
+    partitions: int
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a group committed for a partition: the next offset to read, and the metadata beside it."""
+
+    offset: int
+    metadata: str
+
+
+class Admin:
+    """An admin client. Every method raises KafkaError, or KafkaUnavailable when no broker answers."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        """Prepare a client; it connects when it is asked something."""
+        self._client = AdminClient(connection(settings))
+
+    def cluster_id(self) -> str:
+        """Return the id of the Kafka cluster."""
+        described = _result(self._client.describe_cluster(request_timeout=TIMEOUT), "describing the cluster")
+        return str(described.cluster_id)
+
+    def topic_names(self) -> list[str]:
+        """Return the names of all topics that we may see."""
+        try:
+            return sorted(self._client.list_topics(timeout=TIMEOUT).topics)
+        except KafkaException as error:
+            raise ours(error, "listing topics") from error
+
+    def topics(self, names: Iterable[str]) -> dict[str, Topic]:
+        """Return those of `names` that exist."""
+        wanted = TopicCollection(list(names))
+        found: dict[str, Topic] = {}
+        for name, future in self._client.describe_topics(wanted, request_timeout=TIMEOUT).items():
+            try:
+                described = future.result()
+            except KafkaException as error:
+                if error.args[0].code() == ClientError.UNKNOWN_TOPIC_OR_PART:
+                    continue
+                raise ours(error, f"describing the topic {name}") from error
+            found[name] = Topic(name, str(described.topic_id), len(described.partitions))
+        return found
+
+    def create_topic(
+        self, name: str, partitions: int, replication_factor: int, config: Mapping[str, str] | None = None
+    ) -> bool:
+        """Create a topic; return False when it was there already."""
+        new = NewTopic(name, partitions, replication_factor, config=dict(config or {}))
+        future = self._client.create_topics([new], request_timeout=TIMEOUT)[name]
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() == ClientError.TOPIC_ALREADY_EXISTS:
+                return False
+            raise ours(error, f"creating the topic {name}") from error
+        return True
+
+    def offsets(self, partitions: Iterable[Partition], *, end: bool) -> dict[Partition, int]:
+        """Return the first offset of each partition, or with `end` the one that the next record will get."""
+        spec = OffsetSpec.latest() if end else OffsetSpec.earliest()
+        wanted = {TopicPartition(partition.topic, partition.number): spec for partition in partitions}
+        if not wanted:
+            return {}
+        futures = self._client.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=TIMEOUT
+        )
+        return {
+            Partition(position.topic, position.partition): _result(future, "listing offsets").offset
+            for position, future in futures.items()
+        }
+
+    def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
+        """Return what `group` committed; partitions without a commit are left out."""
+        wanted = [TopicPartition(partition.topic, partition.number) for partition in partitions]
+        request = [ConsumerGroupTopicPartitions(group, wanted)]
+        future = self._client.list_consumer_group_offsets(request, request_timeout=TIMEOUT)[group]
+        return {
+            Partition(position.topic, position.partition): Committed(position.offset, position.metadata or "")
+            for position in _result(future, f"reading the offsets of {group}").topic_partitions
+            if position.offset >= 0
+        }
+
+    def members(self, group: str) -> list[dict[str, Any]]:
+        """Return the members of `group` with the partitions that each has."""
+        future = self._client.describe_consumer_groups([group], request_timeout=TIMEOUT)[group]
+        described = _result(future, f"describing the group {group}")
+        return [
+            {
+                "member": member.member_id,
+                "client": member.client_id,
+                "host": member.host,
+                "partitions": [f"{p.topic}-{p.partition}" for p in member.assignment.topic_partitions],
+            }
+            for member in described.members
+        ]
+
+
+def _result(future: Future[T], doing: str) -> T:
+    try:
+        return future.result()
+    except KafkaException as error:
+        raise ours(error, doing) from error

@@ -1,0 +1,264 @@
+"""The poll thread: takes records, runs rebalances and commits; every decision is the handler's, on the event loop.
+
+Nothing is shared between the thread and the loop. At each turn the thread hands over what it took and gets back what
+to pause and what to commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+import orjson
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError as ClientError
+
+from streamer import logs
+from streamer.errors import KafkaError
+from streamer.kafka.client import consumer as configuration
+from streamer.kafka.client import ours
+from streamer.model import Partition, Record
+from streamer.settings import KafkaSettings
+
+POLL_SECONDS = 0.1
+BATCH = 500
+
+# What a consumer meets while brokers or the group move; librdkafka goes on by itself.
+PASSING = frozenset(
+    {
+        ClientError._TRANSPORT,
+        ClientError._ALL_BROKERS_DOWN,
+        ClientError._TIMED_OUT,
+        ClientError._RESOLVE,
+        ClientError._MAX_POLL_EXCEEDED,
+        ClientError.UNKNOWN_TOPIC_OR_PART,
+        ClientError.LEADER_NOT_AVAILABLE,
+        ClientError.NOT_LEADER_FOR_PARTITION,
+        ClientError.COORDINATOR_LOAD_IN_PROGRESS,
+        ClientError.COORDINATOR_NOT_AVAILABLE,
+        ClientError.NOT_COORDINATOR,
+        ClientError.REBALANCE_IN_PROGRESS,
+        ClientError.ILLEGAL_GENERATION,
+        ClientError.UNKNOWN_MEMBER_ID,
+    }
+)
+
+T = TypeVar("T")
+log = logs.get("kafka")
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A commit to make: `offset` is the next one to read, `metadata` travels with it."""
+
+    partition: Partition
+    offset: int
+    metadata: str = ""
+
+
+class Directive(msgspec.Struct, frozen=True):
+    """What the poll thread is to do before it polls again."""
+
+    paused: frozenset[Partition] = frozenset()
+    commits: tuple[Commit, ...] = ()
+
+
+class Handler(Protocol):
+    """What the loop does with Kafka's events."""
+
+    async def assigned(self, partitions: Sequence[Partition]) -> None:
+        """Take `partitions` on; records of them follow."""
+
+    async def revoked(self, partitions: Sequence[Partition]) -> Sequence[Commit]:
+        """Finish `partitions` in time, forget them and return their last commits."""
+
+    async def lost(self, partitions: Sequence[Partition]) -> None:
+        """Forget `partitions`, which belong to another instance already."""
+
+    async def step(self, records: Sequence[Record]) -> Directive:
+        """Take `records` (may be none) and say what to pause and commit."""
+
+    async def committed(self, commits: Sequence[Commit], error: str | None) -> None:
+        """Learn that `commits` were made, or why not."""
+
+
+class Source:
+    """A consumer group's member."""
+
+    def __init__(self, settings: KafkaSettings, topics: Sequence[str], handler: Handler) -> None:
+        """Prepare to take `topics` (those that begin with `^` are regular expressions) for `handler`."""
+        self._topics = list(topics)
+        self._handler = handler
+        self._assigned: set[Partition] = set()
+        self._paused: frozenset[Partition] = frozenset()
+        self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop
+        self._consumer: Consumer
+        self._settings = settings
+        self.statistics: dict[str, Any] = {}
+
+    async def run(self) -> None:
+        """Poll until `stop`; on the way out give up all partitions, drained and committed.
+
+        Raises KafkaError when Kafka refuses us for good.
+        """
+        self._loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = self._loop.create_future()
+        threading.Thread(target=self._thread, args=(ended,), name="kafka-poll").start()
+        try:
+            await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            # The thread still needs this loop to hand its partitions over.
+            self.stop()
+            await asyncio.wait([ended])
+            raise
+
+    def stop(self) -> None:
+        """Ask the poll thread to end."""
+        self._stopping.set()
+
+    def _thread(self, ended: asyncio.Future[None]) -> None:
+        failure: BaseException | None = None
+        try:
+            self._poll_until_stopped()
+        except BaseException as error:  # noqa: BLE001 - it goes on in the task that awaits the thread
+            failure = error
+        self._loop.call_soon_threadsafe(_finish, ended, failure)
+
+    def _poll_until_stopped(self) -> None:
+        self._consumer = Consumer(
+            configuration(self._settings)
+            | {"stats_cb": self._on_statistics, "error_cb": self._on_error, "on_commit": self._on_commit}
+        )
+        try:
+            self._consumer.subscribe(
+                self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            while not self._stopping.is_set():
+                self._obey(self._ask(self._handler.step(self._take())))
+            self._give_up()
+        except KafkaException as error:
+            raise ours(error, "consuming") from error
+        finally:
+            self._consumer.close()
+
+    def _take(self) -> list[Record]:
+        first = self._consumer.poll(POLL_SECONDS)
+        if first is None:
+            return []
+        rest = self._consumer.consume(BATCH, 0)
+        return [_record(message) for message in (first, *rest) if _usable(message)]
+
+    def _obey(self, directive: Directive) -> None:
+        wanted = directive.paused & self._assigned
+        if more := wanted - self._paused:
+            self._consumer.pause([_position(partition) for partition in more])
+        if fewer := (self._paused - wanted) & self._assigned:
+            self._consumer.resume([_position(partition) for partition in fewer])
+        self._paused = frozenset(wanted)
+        if directive.commits:
+            self._consumer.commit(offsets=[_offset(commit) for commit in directive.commits], asynchronous=True)
+
+    def _give_up(self) -> None:
+        commits = self._ask(self._handler.revoked(sorted(self._assigned)))
+        self._assigned.clear()
+        self._commit_now(commits)
+
+    def _commit_now(self, commits: Sequence[Commit]) -> None:
+        if not commits:
+            return
+        error = None
+        try:
+            self._consumer.commit(offsets=[_offset(commit) for commit in commits], asynchronous=False)
+        except KafkaException as failure:
+            # Nothing is lost: the next owner takes these records again.
+            error = failure.args[0].str()
+            log.warning("commit refused", error=error, partitions=len(commits))
+        self._ask(self._handler.committed(commits, error))
+
+    def _on_assign(self, _: Consumer, positions: list[TopicPartition]) -> None:
+        partitions = _partitions(positions)
+        self._assigned |= set(partitions)
+        self._paused -= set(partitions)
+        self._ask(self._handler.assigned(partitions))
+
+    def _on_revoke(self, _: Consumer, positions: list[TopicPartition]) -> None:
+        partitions = [partition for partition in _partitions(positions) if partition in self._assigned]
+        self._forget(partitions)
+        if partitions:
+            self._commit_now(self._ask(self._handler.revoked(partitions)))
+
+    def _on_lost(self, _: Consumer, positions: list[TopicPartition]) -> None:
+        partitions = _partitions(positions)
+        self._forget(partitions)
+        self._ask(self._handler.lost(partitions))
+
+    def _forget(self, partitions: Sequence[Partition]) -> None:
+        self._assigned -= set(partitions)
+        self._paused -= set(partitions)
+
+    def _on_commit(self, error: ClientError | None, positions: list[TopicPartition]) -> None:
+        commits = [
+            Commit(Partition(position.topic, position.partition), position.offset, position.metadata or "")
+            for position in positions
+            if position.offset >= 0 and position.error is None
+        ]
+        self._ask(self._handler.committed(commits, error.str() if error else None))
+
+    def _on_statistics(self, text: str) -> None:
+        self.statistics = orjson.loads(text)
+
+    def _on_error(self, error: ClientError) -> None:
+        log.warning("kafka error", error=error.str(), code=error.name())
+        if error.fatal():
+            raise ours(error, "consuming")
+
+    def _ask(self, question: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(question, self._loop).result()
+
+
+def _finish(ended: asyncio.Future[None], failure: BaseException | None) -> None:
+    if failure is None:
+        ended.set_result(None)
+    else:
+        ended.set_exception(failure)
+
+
+def _usable(message: Message) -> bool:
+    error = message.error()
+    if error is None:
+        return True
+    if error.code() in PASSING or error.retriable():
+        log.warning("kafka error", error=error.str(), code=error.name())
+        return False
+    raise KafkaError(f"reading {message.topic()} failed: {error.str()} ({error.name()})")
+
+
+def _record(message: Message) -> Record:
+    headers = message.headers()
+    return Record(
+        Partition(str(message.topic()), message.partition() or 0),
+        message.offset() or 0,
+        message.timestamp()[1],
+        _bytes(message.key()),
+        _bytes(message.value()),
+        tuple((name, _bytes(value)) for name, value in headers) if headers else (),
+    )
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _partitions(positions: Sequence[TopicPartition]) -> list[Partition]:
+    return [Partition(position.topic, position.partition) for position in positions]
+
+
+def _position(partition: Partition) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.number)
+
+
+def _offset(commit: Commit) -> TopicPartition:
+    return TopicPartition(commit.partition.topic, commit.partition.number, commit.offset, commit.metadata)

@@ -1,0 +1,182 @@
+"""Metrics from one list: code, README and tests read the same rows, and an unknown name cannot be counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, Protocol
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric as Family
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One row: name with unit, kind, label names and meaning. `buckets` are upper bounds of a histogram."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    meaning: str
+    buckets: tuple[float, ...] = ()
+
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+CONSUMED = Metric(
+    "streamer_consumed_records_total", "counter", ("route", "topic", "partition"), "Records taken from Kafka"
+)
+RECORDS = Metric(
+    "streamer_records_total",
+    "counter",
+    ("route", "topic", "partition", "result"),
+    "Records that are done, by how they ended",
+)
+WAITING = Metric(
+    "streamer_waiting_records", "gauge", ("route", "topic", "partition"), "Records taken and not yet sent"
+)
+IN_FLIGHT = Metric(
+    "streamer_in_flight_records", "gauge", ("route", "topic", "partition"), "Records sent and not yet done"
+)
+CONSERVATION = Metric(
+    "streamer_conservation_difference",
+    "gauge",
+    ("route", "topic", "partition"),
+    "Consumed minus every way to end, waiting and in flight: always 0",
+)
+LAG = Metric("streamer_lag_records", "gauge", ("topic", "partition"), "Log end minus what is committed")
+OUTSTANDING_BYTES = Metric("streamer_outstanding_bytes", "gauge", (), "Bytes of records taken and not yet done")
+PAUSED = Metric("streamer_paused_partitions", "gauge", (), "Partitions that are paused because a bound is reached")
+FETCHED_BYTES = Metric(
+    "streamer_kafka_fetched_bytes_total", "counter", (), "Bytes that librdkafka fetched, refetches after a pause included"
+)
+CONSUMED_BYTES = Metric("streamer_consumed_bytes_total", "counter", (), "Bytes of keys and values taken from Kafka")
+COMMITS = Metric("streamer_commits_total", "counter", ("result",), "Offset commits, by result (ok, failed)")
+REBALANCES = Metric(
+    "streamer_rebalances_total", "counter", ("event",), "Rebalance events (assigned, revoked, lost)"
+)
+BULKS = Metric("streamer_bulk_requests_total", "counter", ("lane", "result"), "Bulk requests, by lane and result")
+BULK_SECONDS = Metric("streamer_bulk_seconds", "histogram", ("lane",), "Time of a bulk request, inference included", SECONDS)
+BULK_DOCUMENTS = Metric(
+    "streamer_bulk_documents", "histogram", ("lane",), "Documents in a bulk request", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+)
+REJECTIONS = Metric(
+    "streamer_rejections_total", "counter", ("reason",), "Items or requests that were refused for now, by reason"
+)
+WINDOW = Metric("streamer_window_inputs", "gauge", ("deployment",), "Window: document inputs that may be in flight")
+WINDOW_USED = Metric("streamer_window_used_inputs", "gauge", ("deployment",), "Document inputs in flight or in backoff")
+HELD = Metric("streamer_held", "gauge", ("deployment",), "1 while nothing is sent because the deployment or cluster is gone")
+ALLOCATIONS = Metric("streamer_deployment_allocations", "gauge", ("deployment",), "Allocations in the deployment's statistics")
+PENDING = Metric("streamer_deployment_pending_requests", "gauge", ("deployment",), "Requests queued or computed at the deployment")
+BUSY = Metric("streamer_deployment_busy_ratio", "gauge", ("deployment",), "Busy share: part of the allocations' time in use")
+FRESHNESS = Metric(
+    "streamer_freshness_seconds", "histogram", ("route",), "From the record's timestamp to its answer from Elasticsearch", SECONDS
+)
+STRIPPED = Metric("streamer_stripped_fields_total", "counter", ("route",), "Fields of records that the pipeline writes itself")
+
+STREAMER_METRICS = (
+    CONSUMED,
+    RECORDS,
+    WAITING,
+    IN_FLIGHT,
+    CONSERVATION,
+    LAG,
+    OUTSTANDING_BYTES,
+    PAUSED,
+    FETCHED_BYTES,
+    CONSUMED_BYTES,
+    COMMITS,
+    REBALANCES,
+    BULKS,
+    BULK_SECONDS,
+    BULK_DOCUMENTS,
+    REJECTIONS,
+    WINDOW,
+    WINDOW_USED,
+    HELD,
+    ALLOCATIONS,
+    PENDING,
+    BUSY,
+    FRESHNESS,
+    STRIPPED,
+)
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """A value that is read when the metrics are asked for."""
+
+    metric: Metric
+    labels: tuple[str, ...]
+    value: float
+
+
+class Readable(Protocol):
+    """State that knows its own metrics: counting twice is left out of the hot path."""
+
+    def samples(self) -> Iterable[Sample]:
+        """Return the present values; all samples of one metric follow each other or not, as it comes."""
+
+
+class Meter:
+    """The metrics of one process, made from a list of rows."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        """Register a Prometheus metric for each row that code counts itself."""
+        self._known = {metric.name: metric for metric in metrics}
+        self._registry = CollectorRegistry()
+        self._made: dict[str, Counter | Gauge | Histogram] = {}
+        self._readables: list[Readable] = []
+        self._registry.register(self)  # type: ignore[arg-type]  # a collector by shape
+
+    def add(self, metric: Metric, *labels: str, amount: float = 1) -> None:
+        """Add `amount` to a counter."""
+        made = self._metric(metric)
+        assert isinstance(made, Counter), metric.name  # noqa: S101 - a programming error
+        (made.labels(*labels) if labels else made).inc(amount)
+
+    def set(self, metric: Metric, value: float, *labels: str) -> None:
+        """Set a gauge."""
+        made = self._metric(metric)
+        assert isinstance(made, Gauge), metric.name  # noqa: S101 - a programming error
+        (made.labels(*labels) if labels else made).set(value)
+
+    def observe(self, metric: Metric, value: float, *labels: str) -> None:
+        """Add a value to a histogram."""
+        made = self._metric(metric)
+        assert isinstance(made, Histogram), metric.name  # noqa: S101 - a programming error
+        (made.labels(*labels) if labels else made).observe(value)
+
+    def read_from(self, readable: Readable) -> None:
+        """Ask `readable` for its values at each scrape."""
+        self._readables.append(readable)
+
+    def exposition(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+    def describe(self) -> Iterator[Family]:
+        """Tell the registry that the names are known only when asked for."""
+        return iter(())
+
+    def collect(self) -> Iterator[Family]:
+        """Return the values of all readables, one family a metric (called by the registry)."""
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        for readable in self._readables:
+            for sample in readable.samples():
+                row = self._known[sample.metric.name]
+                kind = CounterMetricFamily if row.kind == "counter" else GaugeMetricFamily
+                family = families.setdefault(row.name, kind(row.name, row.meaning, labels=row.labels))
+                family.add_metric(sample.labels, sample.value)
+        yield from families.values()
+
+    def _metric(self, metric: Metric) -> Counter | Gauge | Histogram:
+        if metric.name not in self._made:
+            self._made[metric.name] = self._make(self._known[metric.name])
+        return self._made[metric.name]
+
+    def _make(self, row: Metric) -> Counter | Gauge | Histogram:
+        if row.kind == "histogram":
+            return Histogram(row.name, row.meaning, row.labels, registry=self._registry, buckets=row.buckets)
+        kind = Counter if row.kind == "counter" else Gauge
+        return kind(row.name, row.meaning, row.labels, registry=self._registry)

@@ -1,0 +1,111 @@
+"""What travels through the program: records, writes and what became of them."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+import msgspec
+
+RESERVED = "_streamer"
+"""Name of the one object that the streamer adds to each document; never part of a search answer."""
+
+SCHEMA_VERSION = 1
+"""Version of the reserved object and of the state index; a newer one than this is refused."""
+
+
+class Partition(NamedTuple):
+    """A topic's partition."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        """Return `topic-number`, as Kafka's own tools print it."""
+        return f"{self.topic}-{self.number}"
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A Kafka record as it was delivered; `timestamp_ms` is the record's own, in milliseconds since 1970."""
+
+    partition: Partition
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of key and value; what the record holds of the memory budget."""
+        return len(self.key or b"") + len(self.value or b"")
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A record that can never be indexed: `reason` is a word for counting, `detail` a sentence for people."""
+
+    record: Record
+    reason: str
+    detail: str
+
+
+class Write(msgspec.Struct):
+    """What is to happen to one document: index it with `body`, or delete it when `body` is None.
+
+    `body` is the JSON object without the reserved one. `inputs` counts the texts to infer: queue slots at the
+    deployment. `generation` is the assignment under which the record was taken. `replaced` is the last older write
+    of the same key that this one stands for; it is kept until this one has succeeded.
+    """
+
+    route: str
+    record: Record
+    id: str
+    version: int
+    epoch: int
+    generation: int
+    body: bytes | None
+    inputs: int = 0
+    text_hash: str = ""
+    attempts: int = 0
+    replaced: Write | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is coalesced and kept in order: route and document id."""
+        return (self.route, self.id)
+
+    @property
+    def partition(self) -> Partition:
+        """Where the record came from."""
+        return self.record.partition
+
+    @property
+    def size(self) -> int:
+        """Bytes on the way to Elasticsearch, without the action line."""
+        return len(self.body or b"")
+
+
+class Lane(enum.Enum):
+    """Which window a write passes."""
+
+    INFERENCE = "inference"
+    PLAIN = "plain"
+
+
+def lane_of(write: Write) -> Lane:
+    """Return the lane of `write`: only what has a text to infer passes the deployment's window."""
+    return Lane.INFERENCE if write.inputs else Lane.PLAIN
+
+
+class Result(enum.Enum):
+    """The terms of the conservation law: how a consumed record can end."""
+
+    INDEXED = "indexed"
+    UNCHANGED = "unchanged"
+    NO_TEXT = "no_text"
+    SUPERSEDED = "superseded"
+    STALE = "stale"
+    REPEATED = "repeated"
+    DELETED = "deleted"
+    DEAD_LETTERED = "dead_lettered"
+    HANDED_OVER = "handed_over"
