@@ -1,0 +1,53 @@
+# The commands of the project. Set-up is skipped while its stamps are newer than what they came from.
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PINNED := $(VENV)/.pinned
+INSTALLED := $(VENV)/.installed
+
+# ONCE=1, before or after `make demo`: check what the demo did, print one line, and end.
+DEMO_FLAGS := $(if $(filter 1,$(ONCE)),--once)
+
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check local constraints clean
+
+help: ## list these commands
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
+
+setup: $(INSTALLED) ## install what the commands below need
+	$(BIN)/python -m compose.local setup
+
+demo: setup ## the main job on 9,750 films, then the search page (ONCE=1: check and end)
+	$(BIN)/python -m compose.demo $(DEMO_FLAGS)
+
+test: setup ## every ring of tests, the fast ones first (ARGS=... goes to pytest)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+local: setup ## the local stack alone, until Ctrl-C
+	$(BIN)/python -m compose.local run
+
+constraints: ## resolve constraints.txt anew (needs uv; UPGRADE=1: to the newest releases)
+	env -u PIP_FIND_LINKS $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+		--all-extras --group dev --generate-hashes --no-emit-index-url --no-annotate \
+		--custom-compile-command 'make constraints' --output-file constraints.txt $(if $(UPGRADE),--upgrade)
+
+clean: ## remove what set-up and runs have made, the environment included
+	rm -rf $(VENV) .local build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find compose streamer search_api tests -type d \( -name __pycache__ -o -name target \) -prune -exec rm -rf {} +
+
+$(PINNED): constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --require-hashes --requirement constraints.txt
+	@touch $@
+
+$(INSTALLED): $(PINNED) pyproject.toml
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
