@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -206,21 +206,10 @@ class LogSettings(Section):
     format: Literal["json", "console"] = Field("json", description="`json` for machines, `console` for people.")
 
 
-class Settings(BaseSettings):
-    """All settings of the streamer."""
+class FileSettings(BaseSettings):
+    """Settings of one program, from arguments, environment and a TOML file."""
 
-    model_config = SettingsConfigDict(env_prefix="STREAMER_", env_nested_delimiter="__", extra="forbid", frozen=True)
-
-    kafka: KafkaSettings = KafkaSettings()
-    elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
-    deployments: list[DeploymentSettings] = Field([], description="Deployments that `setup` starts and routes name.")
-    routes: list[RouteSettings] = Field([], description="What goes where.")
-    flow: FlowSettings = FlowSettings()
-    topics: TopicSettings = TopicSettings()
-    state_index: Name = Field("streamer-state", description="Index that holds epochs and deletion markers.")
-    admin: ListenSettings = ListenSettings()
-    ops: ListenSettings = ListenSettings(port=9601)
-    log: LogSettings = LogSettings()
+    config_variable: ClassVar[str]
 
     @classmethod
     def settings_customise_sources(
@@ -233,7 +222,25 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let arguments win over the environment, and the environment over the file."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, os.environ.get(cls.config_variable) or None)
+
+
+class Settings(FileSettings):
+    """All settings of the streamer."""
+
+    config_variable = CONFIG_VARIABLE
+    model_config = SettingsConfigDict(env_prefix="STREAMER_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    kafka: KafkaSettings = KafkaSettings()
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
+    deployments: list[DeploymentSettings] = Field([], description="Deployments that `setup` starts and routes name.")
+    routes: list[RouteSettings] = Field([], description="What goes where.")
+    flow: FlowSettings = FlowSettings()
+    topics: TopicSettings = TopicSettings()
+    state_index: Name = Field("streamer-state", description="Index that holds epochs and deletion markers.")
+    admin: ListenSettings = ListenSettings()
+    ops: ListenSettings = ListenSettings(port=9601)
+    log: LogSettings = LogSettings()
 
     @model_validator(mode="after")
     def _routes_fit(self) -> Self:
@@ -263,20 +270,23 @@ class Settings(BaseSettings):
         return next(deployment for deployment in self.deployments if deployment.id == route.deployment)
 
 
-def _file() -> Path | None:
-    path = os.environ.get(CONFIG_VARIABLE)
-    return Path(path) if path else None
+Kind = TypeVar("Kind", bound=FileSettings)
 
 
-def load(settings: type[Settings] = Settings, **arguments: Any) -> Settings:  # noqa: ANN401 - pydantic checks them
-    """Read the settings from the file that `STREAMER_CONFIG` names, the environment and `arguments`.
+def load(**arguments: Any) -> Settings:  # noqa: ANN401 - pydantic checks them
+    """Read the streamer's settings; see `load_as`."""
+    return load_as(Settings, **arguments)
+
+
+def load_as(settings: type[Kind], **arguments: Any) -> Kind:  # noqa: ANN401 - pydantic checks them
+    """Read settings from the file that their variable names, the environment and `arguments`.
 
     Raises SettingsError with one line for each wrong setting.
     """
-    path = _file()
-    if path is not None and not path.is_file():
-        msg = f"the settings file {path} does not exist: set {CONFIG_VARIABLE} or --config to one that does"
-        raise SettingsError(msg)
+    variable = settings.config_variable
+    path = os.environ.get(variable)
+    if path and not Path(path).is_file():
+        raise SettingsError(f"the settings file {path} does not exist: set {variable} or --config to one that does")
     try:
         return settings(**arguments)
     except ValidationError as error:
