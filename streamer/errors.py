@@ -42,10 +42,10 @@ class SetupError(StreamerError):
 class SetupDifference(SetupError):
     """a resource exists and differs from the settings"""
 
-    def __init__(self, what: str, name: str, differences: list[str]) -> None:
-        """Name the resource and each path that differs."""
+    def __init__(self, what: str, name: str, differences: list[str], way_out: str = "") -> None:
+        """Name the resource, each path that differs, and how to go on."""
         self.what, self.name, self.differences = what, name, differences
-        lines = "\n  ".join(differences)
+        lines = "\n  ".join([*differences, *([f"to go on: {way_out}"] if way_out else [])])
         super().__init__(f"{what} {name!r} exists and differs from the settings; nothing was changed:\n  {lines}")
 
 

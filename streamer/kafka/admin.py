@@ -15,7 +15,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka import KafkaError as ClientError
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
 from streamer.kafka.client import connection, ours
 from streamer.model import Partition
@@ -87,6 +87,13 @@ class Admin:
                 return False
             raise ours(error, f"creating the topic {name}") from error
         return True
+
+    def topic_config(self, name: str) -> dict[str, str]:
+        """Return the configuration of the topic `name`, defaults included."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+        future = self._client.describe_configs([resource], request_timeout=TIMEOUT)[resource]
+        entries = _result(future, f"reading the configuration of {name}")
+        return {key: entry.value for key, entry in entries.items() if entry.value is not None}
 
     def offsets(self, partitions: Iterable[Partition], *, end: bool) -> dict[Partition, int]:
         """Return the first offset of each partition, or with `end` the one that the next record will get."""
