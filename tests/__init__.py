@@ -1,0 +1,1 @@
+"""The rings of tests; `tests/README.md` says what each needs and may cost."""

@@ -1,0 +1,17 @@
+"""What holds for every test."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+SETTINGS = ("STREAMER_", "SEARCH_API_", "LOCAL_")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment() -> Iterator[None]:
+    """Keep settings of the shell that starts the tests away from them, and from the processes that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(SETTINGS)]:
+            patch.delenv(name)
+        yield
