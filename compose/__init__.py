@@ -1,0 +1,1 @@
+"""The stack around the two programs: with containers (compose.yaml) and without (local)."""
