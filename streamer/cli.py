@@ -1,0 +1,135 @@
+"""The command line: each command imports what it needs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import streamer
+from streamer.errors import InputError, SettingsError, StreamerError
+
+if TYPE_CHECKING:
+    from streamer.settings import Settings
+
+EXIT_WRONG_INPUT = 2
+EXIT_FAILED = 1
+
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML); also STREAMER_CONFIG.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+app = typer.Typer(
+    help="Index Kafka topics into Elasticsearch through a learned sparse encoder, at the encoder's pace.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line: an error of ours is one message on standard error, 2 for wrong input and 1 for the rest."""
+    try:
+        app(prog_name="streamer")
+    except StreamerError as error:
+        typer.echo(f"streamer: {error}", err=True)
+        sys.exit(EXIT_WRONG_INPUT if isinstance(error, SettingsError | InputError) else EXIT_FAILED)
+
+
+@app.callback()
+def options(
+    config: Config = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    _use(config)
+    if version:
+        typer.echo(streamer.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def setup(
+    config: Config = None,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for each deployment.")] = 600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Create topics, deployments, state index, pipelines and indices; show what differs and change nothing of it."""
+    settings = _settings(config)
+    from streamer.setup.step import Step
+    from streamer.setup.steps import setup as set_up
+
+    steps: list[Step] = []
+    asyncio.run(set_up(settings, steps.append if as_json else _print_line, timeout))
+    if as_json:
+        _print_json([step for step in steps if step.state != "waiting"])
+
+
+@app.command()
+def run(
+    config: Config = None,
+    progress: Annotated[bool, typer.Option("--progress", help="Show a live line.")] = False,
+) -> None:
+    """Index what the routes say until SIGTERM or Ctrl-C, then finish what is in flight and commit it."""
+    settings = _settings(config)
+    import uvloop
+
+    from streamer.pipeline import run as run_pipeline
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run_pipeline(settings, progress=progress))
+
+
+@app.command()
+def config(
+    config: Config = None,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="All settings with default and meaning, as a table.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the settings that are in effect, secrets masked."""
+    from streamer.settings import Settings
+    from streamer.tools.config import effective, lines, markdown, rows
+
+    if defaults:
+        _print_json(list(rows(Settings))) if as_json else typer.echo(markdown(rows(Settings)))
+        return
+    values = effective(_settings(config))
+    _print_json(values) if as_json else _print_lines(lines(values))
+
+
+def _use(config: Path | None) -> None:
+    if config is not None:
+        os.environ["STREAMER_CONFIG"] = str(config)
+
+
+def _settings(config: Path | None) -> Settings:
+    from streamer import logs
+    from streamer.settings import load
+
+    _use(config)
+    settings = load()
+    logs.configure(settings.log.level, settings.log.format)
+    return settings
+
+
+def _print_line(line: object) -> None:
+    typer.echo(str(line))
+
+
+def _print_lines(lines: Iterable[object]) -> None:
+    for line in lines:
+        _print_line(line)
+
+
+def _print_json(value: object) -> None:
+    import msgspec
+
+    typer.echo(msgspec.json.encode(value))
