@@ -1,0 +1,162 @@
+"""The service on one screen: routes, lifespan, middleware."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, Response
+from pydantic import ValidationError
+from starlette.staticfiles import StaticFiles
+
+from search_api import describe, edge, filters
+from search_api.edge import Edge, json
+from search_api.elastic import Door
+from search_api.errors import TABLE, InvalidRequest, MalformedBody, faults_of
+from search_api.expansion import Expansion
+from search_api.limits import BodyLimit
+from search_api.metrics import SEARCH_METRICS
+from search_api.model import Json, Mode, SearchRequest, SearchResponse
+from search_api.readiness import Readiness
+from search_api.search import Searcher
+from search_api.settings import Settings
+from streamer import __version__
+from streamer.clock import Clock
+from streamer.metrics import Meter
+
+WEB = Path(__file__).parent / "web"
+OWN_PARAMETERS = frozenset({"q", "mode", "size", "index"})
+
+router = APIRouter()
+
+
+class Parts:
+    """What the routes work with."""
+
+    def __init__(self, settings: Settings, door: Door, clock: Clock, meter: Meter) -> None:
+        """Build everything on `door`; nothing starts yet."""
+        self.settings, self.door, self.clock, self.meter = settings, door, clock, meter
+        self.expansion = Expansion(door.infer, clock, settings.expansion)
+        self.searcher = Searcher(settings, door, self.expansion, clock, meter)
+        self.readiness = Readiness(door, settings.indices, clock)
+        meter.read_from(self.expansion)
+
+    async def close(self) -> None:
+        """Stop what runs and close the door."""
+        await self.readiness.close()
+        await self.expansion.close()
+        await self.door.close()
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """Return the application over `parts`."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await parts.close()
+
+    # The usual documentation pages load scripts from elsewhere, so there are none: /openapi.json is for any viewer.
+    app = FastAPI(title="search_api", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.parts = parts
+    app.include_router(router)
+    app.mount("/web", StaticFiles(directory=WEB), name="web")
+    app.openapi = lambda: describe.openapi(app, parts.settings)  # type: ignore[method-assign]
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _problem)
+    for error in {row.error for row in TABLE} - {Exception}:
+        app.add_exception_handler(error, _problem)
+    app.add_middleware(BodyLimit, largest=parts.settings.limits.body_kbytes * 1024, refuse=edge.refuse)
+    app.add_middleware(Edge, clock=parts.clock, meter=parts.meter)
+    return app
+
+
+def create_meter() -> Meter:
+    """Return a meter for the rows of this service."""
+    return Meter(SEARCH_METRICS)
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+@router.get("/search", responses=describe.RESPONSES, response_model=SearchResponse, summary="Search by URL")
+async def search_by_url(
+    request: Request,
+    q: Annotated[str, Query(description="What to look for, in plain words.", examples=["a heist that goes wrong"])],
+    mode: Annotated[Mode, Query(description="By meaning, by words, or by both.")] = "hybrid",
+    size: Annotated[int, Query(ge=1, description="Most hits to return.")] = 10,
+    index: Annotated[str | None, Query(description="Name of an index; default: the first.")] = None,
+) -> Response:
+    """Search. Any other parameter is a filter: `genres=Drama&genres=Crime&year.gte=1990`."""
+    searcher = _parts(request).searcher
+    others = [(name, value) for name, value in request.query_params.multi_items() if name not in OWN_PARAMETERS]
+    conditions = filters.from_parameters(others, searcher.index(index).filters)
+    wanted = {"query": q, "mode": mode, "size": size, "index": index, "filters": conditions}
+    return json(await searcher.search(_validated(wanted)))
+
+
+@router.post("/search", responses=describe.RESPONSES, response_model=SearchResponse, summary="Search")
+async def search(request: Request, wanted: SearchRequest) -> Response:
+    """Search with a JSON body."""
+    return json(await _parts(request).searcher.search(wanted))
+
+
+@router.get("/indices", summary="What can be searched")
+async def indices(request: Request) -> Response:
+    """Return the indices with their modes, filters and fields to show."""
+    return json({"indices": [describe.index(one) for one in _parts(request).settings.indices]})
+
+
+@router.get("/healthz", summary="Is the process up")
+async def healthz() -> Response:
+    """Return ok as long as the process answers."""
+    return json({"status": "ok"})
+
+
+@router.get("/readyz", summary="Would a search be answered", responses={503: {"description": "Not now."}})
+async def readyz(request: Request) -> Response:
+    """Return whether Elasticsearch, each index and each encoder answer; looked up at most once a second."""
+    report = await _parts(request).readiness.report()
+    return json({"ready": report.ready, **msgspec.to_builtins(report)}, 200 if report.ready else 503)
+
+
+@router.get("/problems/{name}", summary="What a problem means")
+async def problem(name: str) -> Response:
+    """Return the kind of problem that an error's `type` names."""
+    return json(describe.problem(name))
+
+
+@router.get("/", include_in_schema=False)
+async def page() -> FileResponse:
+    """Return the search page."""
+    return FileResponse(WEB / "index.html")
+
+
+def _validated(wanted: Json) -> SearchRequest:
+    try:
+        return SearchRequest.model_validate(wanted)
+    except ValidationError as error:
+        raise InvalidRequest(*faults_of(_under_body(error.errors(include_input=False)))) from error
+
+
+def _under_body(errors: Sequence[Any]) -> list[Json]:
+    return [{**error, "loc": ("body", *error["loc"])} for error in errors]
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+    found = error.errors()
+    if any(one["type"] == "json_invalid" for one in found):
+        return edge.refusal(request.scope, MalformedBody())
+    return edge.refusal(request.scope, InvalidRequest(*faults_of(found)))
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    return edge.refusal(request.scope, error)

@@ -1,0 +1,155 @@
+"""Errors of the search service, and the one table that turns any error into an HTTP answer.
+
+SearchError
+├── InvalidRequest         a well-formed request asks for something that is not there or not allowed
+├── MalformedBody          the body is no JSON
+├── BodyTooLarge           the body is larger than the limit
+├── UnknownIndex           no index of that name is declared
+└── InferenceUnavailable   the tokens of a query could not be had
+
+What Elasticsearch says stays inside (it names indices, nodes and classes): only rows that `tell` pass on a message.
+Answers are problem documents: https://www.rfc-editor.org/rfc/rfc9457.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+
+from search_api.model import Json
+from streamer.errors import ElasticRefused, ElasticTimeout, ElasticUnavailable, StreamerError
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One wrong part of a request: where (JSON pointer into the body, or a parameter), why, what is allowed."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+    allowed: tuple[str, ...] = ()
+
+
+class SearchError(StreamerError):
+    """the search failed"""
+
+
+class InvalidRequest(SearchError):
+    """the request is not valid"""
+
+    def __init__(self, *faults: Fault) -> None:
+        """Name every wrong part."""
+        self.faults = faults
+        super().__init__("; ".join(fault.detail for fault in faults))
+
+
+class MalformedBody(SearchError):
+    """the body is not a JSON document"""
+
+
+class BodyTooLarge(SearchError):
+    """the body is too large"""
+
+
+class UnknownIndex(SearchError):
+    """there is no index of that name"""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        """Name the index that was asked for and those that exist."""
+        self.faults = (Fault(f"no index is called {name!r}", allowed=tuple(known)),)
+        super().__init__(self.faults[0].detail)
+
+
+class InferenceUnavailable(SearchError):
+    """the query could not be turned into tokens; mode lexical works without"""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One kind of problem. `statuses` narrows an error that carries a status; empty means any."""
+
+    error: type[Exception]
+    name: str
+    status: int
+    title: str
+    statuses: tuple[int, ...] = ()
+    tells: bool = False
+    retry_after_s: int | None = None
+
+
+INTERNAL = Row(Exception, "internal-error", 500, "the service failed; the log has the reason under the request id")
+
+TABLE = (
+    Row(InvalidRequest, "invalid-request", 422, "the request is not valid", tells=True),
+    Row(MalformedBody, "malformed-body", 400, "the body is not a JSON document", tells=True),
+    Row(BodyTooLarge, "body-too-large", 413, "the body is too large", tells=True),
+    Row(UnknownIndex, "unknown-index", 404, "there is no such index", tells=True),
+    Row(InferenceUnavailable, "inference-unavailable", 503, "the encoder does not answer", tells=True, retry_after_s=5),
+    Row(ElasticTimeout, "search-timeout", 504, "the search took too long", retry_after_s=1),
+    Row(ElasticUnavailable, "search-unavailable", 503, "the search engine cannot be reached", retry_after_s=5),
+    Row(ElasticRefused, "search-overloaded", 503, "the search engine is busy", statuses=(429, 503), retry_after_s=1),
+    Row(ElasticRefused, "index-not-ready", 503, "the index is not there yet", statuses=(404,), retry_after_s=5),
+    Row(ElasticRefused, "search-refused", 502, "the search engine refused the search; the log has the reason"),
+    Row(HTTPException, "not-found", 404, "there is nothing at this path", statuses=(404,)),
+    Row(HTTPException, "method-not-allowed", 405, "this path does not take this method", statuses=(405,)),
+    Row(HTTPException, "malformed-body", 400, "the body is not a JSON document", statuses=(400,)),
+    INTERNAL,
+)
+"""The first row that fits an error is its answer."""
+
+
+def row_of(error: Exception) -> Row:
+    """Return the row of `error`."""
+    return next(row for row in TABLE if _fits(row, error))
+
+
+def _fits(row: Row, error: Exception) -> bool:
+    if not isinstance(error, row.error):
+        return False
+    return not row.statuses or _status(error) in row.statuses
+
+
+def _status(error: Exception) -> int | None:
+    if isinstance(error, ElasticRefused):
+        return error.status
+    return error.status_code if isinstance(error, HTTPException) else None
+
+
+def problem(error: Exception, request_id: str) -> Json:
+    """Return the problem document of `error`."""
+    row = row_of(error)
+    document: Json = {"type": f"/problems/{row.name}", "title": row.title, "status": row.status}
+    document["request_id"] = request_id
+    if row.tells:
+        document["detail"] = _printable(str(error))
+    if faults := getattr(error, "faults", ()):
+        document["errors"] = [_fault(fault) for fault in faults]
+    return document
+
+
+def _fault(fault: Fault) -> Json:
+    fields: dict[str, Any] = msgspec.to_builtins(fault)
+    return {name: _printable(value) if isinstance(value, str) else value for name, value in fields.items()}
+
+
+def _printable(text: str) -> str:
+    # What a client sent may hold lone surrogates, which JSON can escape but UTF-8 cannot say.
+    return text.encode("utf-8", "replace").decode()
+
+
+def faults_of(errors: Iterable[Any]) -> tuple[Fault, ...]:
+    """Turn pydantic's errors into faults: `('body', 'filters', 0, 'field')` becomes the pointer `/filters/0/field`."""
+    return tuple(_fault_of(error["loc"], error["msg"].removeprefix("Value error, ")) for error in errors)
+
+
+def _fault_of(location: tuple[str | int, ...], message: str) -> Fault:
+    where, *rest = location or ("body",)
+    if where == "query":
+        return Fault(message, parameter=".".join(map(str, rest)))
+    return Fault(message, pointer="".join(f"/{_escaped(str(part))}" for part in rest))
+
+
+def _escaped(part: str) -> str:
+    # RFC 6901, section 3.
+    return part.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,152 @@
+"""Settings of the search service: the same kind of file as the streamer's, named by `SEARCH_API_CONFIG`."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from streamer.model import RESERVED
+from streamer.settings import (
+    LOOPBACK,
+    ElasticsearchSettings,
+    FileSettings,
+    ListenSettings,
+    LogSettings,
+    Name,
+    Section,
+    load_as,
+)
+
+Kind = Literal["keyword", "number"]
+FieldName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s*?,]+$")]
+# Preconfigured endpoints begin with a dot.
+EndpointId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
+Boost = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+WRITTEN_BY_PIPELINES = ("model_id", "is_truncated")
+"""Fields that an inference processor may leave in a document beside its tokens."""
+
+
+class DisplaySettings(Section):
+    """Which fields a page shows, and as what."""
+
+    title: FieldName = Field("title", description="Field that names a document.")
+    text: FieldName = Field("text", description="Field with the text to read.")
+    details: list[FieldName] = Field([], description="Fields shown beside the title, in this order.")
+
+
+class IndexSettings(Section):
+    """An index that can be searched."""
+
+    name: Name = Field(description="Name that clients use.")
+    alias: Name = Field(description="Alias (or index) in Elasticsearch; clients never see it.")
+    inference_endpoint: EndpointId = Field(description="Endpoint that turns query text into tokens.")
+    semantic_field: FieldName = Field("text_embedding", description="`sparse_vector` field with the tokens.")
+    # All boosts are 1: how much a field tells differs by collection, and none was tuned on any judged set.
+    lexical_fields: dict[FieldName, Boost] = Field(
+        min_length=1, description="Text fields of the lexical part, with boosts."
+    )
+    # Elasticsearch's own default. `cross_fields` is for terms spread over short fields that share an analyzer.
+    lexical_type: Literal["best_fields", "most_fields", "cross_fields"] = Field(
+        "best_fields", description="How the lexical part combines its fields."
+    )
+    # 1 and 4 are the figures of Elastic's tutorial "Semantic search with ELSER", where the sparse part outscores others.
+    semantic_boost: Boost = Field(1.0, description="Weight of the semantic part in hybrid mode.")
+    lexical_boost: Boost = Field(4.0, description="Weight of the lexical part in hybrid mode.")
+    # Servers from 8.19 and 9.1 prune by default, by the statistics of each shard: scores would differ between shards.
+    prune: bool = Field(
+        default=False, description="Leave out query tokens that are frequent and weak: faster, less exact."
+    )
+    filters: dict[FieldName, Kind] = Field({}, description="Fields to filter on: `keyword` or `number`.")
+    result_fields: list[FieldName] = Field(
+        [], description="Fields of an answer's source; empty: all that are not hidden."
+    )
+    hidden_fields: list[FieldName] = Field([], description="Further fields that never leave the service.")
+    display: DisplaySettings = DisplaySettings()
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """Paths that no answer may contain: tokens, what pipelines write, the reserved object."""
+        return (self.semantic_field, *WRITTEN_BY_PIPELINES, RESERVED, *self.hidden_fields)
+
+    @model_validator(mode="after")
+    def _hidden_stays_hidden(self) -> Self:
+        shown = {*self.result_fields, *self.filters, *self.lexical_fields}
+        wrong = sorted(name for name in shown if any(f"{name}.".startswith(f"{path}.") for path in self.hidden))
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)}: hidden fields can be neither shown nor filtered nor searched")
+        return self
+
+
+class SearchSettings(Section):
+    """How long the parts of a search may take."""
+
+    timeout_ms: int = Field(2_000, ge=10, le=60_000, description="Time after which shards answer with what they have.")
+    inference_timeout_ms: int = Field(5_000, ge=10, le=60_000, description="Longest wait for the tokens of a query.")
+
+
+class ExpansionSettings(Section):
+    """The cache of query tokens."""
+
+    # Tokens of a query take about 15 kB as Python objects, so this is about 30 MB.
+    entries: int = Field(2_000, ge=1, description="Queries whose tokens are kept.")
+    ttl_s: float = Field(3_600.0, gt=0, description="Time that they are kept: how long a changed model goes unnoticed.")
+
+
+class LimitSettings(Section):
+    """What a request may ask for."""
+
+    body_kbytes: int = Field(64, ge=1, le=10_240, description="Largest request body.")
+    query_chars: int = Field(1_000, ge=1, description="Longest query text.")
+    size: int = Field(100, ge=1, le=10_000, description="Most hits in an answer.")
+    filters: int = Field(20, ge=0, description="Most filters in a request.")
+    filter_values: int = Field(100, ge=1, le=10_000, description="Most values of one filter.")
+
+
+class Settings(FileSettings):
+    """All settings of the search service."""
+
+    config_variable = "SEARCH_API_CONFIG"
+    model_config = SettingsConfigDict(env_prefix="SEARCH_API_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    listen: ListenSettings = ListenSettings(port=9610)
+    admin: ListenSettings = ListenSettings(port=9611)
+    elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
+    indices: list[IndexSettings] = Field(min_length=1, description="What can be searched; the first is the default.")
+    search: SearchSettings = SearchSettings()
+    expansion: ExpansionSettings = ExpansionSettings()
+    limits: LimitSettings = LimitSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("listen")
+    @classmethod
+    def _loopback_only(cls, listen: ListenSettings) -> ListenSettings:
+        if not is_loopback(listen.host):
+            raise ValueError(
+                f"{listen.host} can be reached from other machines, and this service does not ask who calls: "
+                "set listen.host to 127.0.0.1, ::1 or localhost"
+            )
+        return listen
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [index.name for index in self.indices]
+        if len(set(names)) != len(names):
+            raise ValueError("two indices have the same name")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in LOOPBACK
+
+
+def load(**arguments: Any) -> Settings:  # noqa: ANN401 - pydantic checks them
+    """Read the settings; raises SettingsError with one line for each wrong one."""
+    return load_as(Settings, **arguments)
