@@ -31,7 +31,7 @@ check: $(INSTALLED) ## format, lint and types
 	$(BIN)/mypy
 
 local: setup ## the local stack alone, until Ctrl-C
-	$(BIN)/python -m compose.local run
+	$(BIN)/python -m compose.local up
 
 constraints: ## resolve constraints.txt anew (needs uv; UPGRADE=1: to the newest releases)
 	env -u PIP_FIND_LINKS $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
@@ -40,7 +40,7 @@ constraints: ## resolve constraints.txt anew (needs uv; UPGRADE=1: to the newest
 
 clean: ## remove what set-up and runs have made, the environment included
 	rm -rf $(VENV) .local build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find compose streamer search_api tests -type d \( -name __pycache__ -o -name target \) -prune -exec rm -rf {} +
+	find compose schemas search_api streamer tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 $(PINNED): constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.11 ...")'

@@ -51,5 +51,5 @@ def parse(path: Path, text: str) -> Module:
 
 @cache
 def modules(package: str) -> tuple[Module, ...]:
-    paths = sorted(path for path in (ROOT / package).rglob("*.py") if "target" not in path.parts)
+    paths = sorted((ROOT / package).rglob("*.py"))
     return tuple(parse(path.relative_to(ROOT), path.read_text("utf-8")) for path in paths)
