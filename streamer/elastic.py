@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from elastic_transport import ApiResponse, HttpHeaders
-from elasticsearch import ApiError, AsyncElasticsearch
+from elastic_transport.client_utils import DEFAULT
+from elasticsearch import ApiError, AsyncElasticsearch, ConnectionTimeout, OrjsonSerializer, TransportError
 from elasticsearch import ConnectionError as ClientConnectionError
-from elasticsearch import ConnectionTimeout, OrjsonSerializer, TransportError
 
 from streamer.errors import ElasticRefused, ElasticTimeout, ElasticUnavailable
 from streamer.settings import ElasticsearchSettings
@@ -31,7 +31,7 @@ class Elastic:
         self._settings = settings
         self._client = AsyncElasticsearch(
             settings.urls,
-            ca_certs=str(settings.ca_certs) if settings.ca_certs else None,
+            ca_certs=str(settings.ca_certs) if settings.ca_certs else DEFAULT,
             api_key=settings.api_key.get_secret_value() if settings.api_key else None,
             basic_auth=_basic(settings),
             connections_per_node=connections,

@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric as Family
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -33,9 +34,7 @@ RECORDS = Metric(
     ("route", "topic", "partition", "result"),
     "Records that are done, by how they ended",
 )
-WAITING = Metric(
-    "streamer_waiting_records", "gauge", ("route", "topic", "partition"), "Records taken and not yet sent"
-)
+WAITING = Metric("streamer_waiting_records", "gauge", ("route", "topic", "partition"), "Records taken and not yet sent")
 IN_FLIGHT = Metric(
     "streamer_in_flight_records", "gauge", ("route", "topic", "partition"), "Records sent and not yet done"
 )
@@ -49,31 +48,52 @@ LAG = Metric("streamer_lag_records", "gauge", ("topic", "partition"), "Log end m
 OUTSTANDING_BYTES = Metric("streamer_outstanding_bytes", "gauge", (), "Bytes of records taken and not yet done")
 PAUSED = Metric("streamer_paused_partitions", "gauge", (), "Partitions that are paused because a bound is reached")
 FETCHED_BYTES = Metric(
-    "streamer_kafka_fetched_bytes_total", "counter", (), "Bytes that librdkafka fetched, refetches after a pause included"
+    "streamer_kafka_fetched_bytes_total",
+    "counter",
+    (),
+    "Bytes that librdkafka fetched, refetches after a pause included",
 )
 CONSUMED_BYTES = Metric("streamer_consumed_bytes_total", "counter", (), "Bytes of keys and values taken from Kafka")
 COMMITS = Metric("streamer_commits_total", "counter", ("result",), "Offset commits, by result (ok, failed)")
-REBALANCES = Metric(
-    "streamer_rebalances_total", "counter", ("event",), "Rebalance events (assigned, revoked, lost)"
-)
+REBALANCES = Metric("streamer_rebalances_total", "counter", ("event",), "Rebalance events (assigned, revoked, lost)")
 BULKS = Metric("streamer_bulk_requests_total", "counter", ("lane", "result"), "Bulk requests, by lane and result")
-BULK_SECONDS = Metric("streamer_bulk_seconds", "histogram", ("lane",), "Time of a bulk request, inference included", SECONDS)
+BULK_SECONDS = Metric(
+    "streamer_bulk_seconds", "histogram", ("lane",), "Time of a bulk request, inference included", SECONDS
+)
 BULK_DOCUMENTS = Metric(
-    "streamer_bulk_documents", "histogram", ("lane",), "Documents in a bulk request", (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+    "streamer_bulk_documents",
+    "histogram",
+    ("lane",),
+    "Documents in a bulk request",
+    (1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
 REJECTIONS = Metric(
     "streamer_rejections_total", "counter", ("reason",), "Items or requests that were refused for now, by reason"
 )
 WINDOW = Metric("streamer_window_inputs", "gauge", ("deployment",), "Window: document inputs that may be in flight")
 WINDOW_USED = Metric("streamer_window_used_inputs", "gauge", ("deployment",), "Document inputs in flight or in backoff")
-HELD = Metric("streamer_held", "gauge", ("deployment",), "1 while nothing is sent because the deployment or cluster is gone")
-ALLOCATIONS = Metric("streamer_deployment_allocations", "gauge", ("deployment",), "Allocations in the deployment's statistics")
-PENDING = Metric("streamer_deployment_pending_requests", "gauge", ("deployment",), "Requests queued or computed at the deployment")
-BUSY = Metric("streamer_deployment_busy_ratio", "gauge", ("deployment",), "Busy share: part of the allocations' time in use")
-FRESHNESS = Metric(
-    "streamer_freshness_seconds", "histogram", ("route",), "From the record's timestamp to its answer from Elasticsearch", SECONDS
+HELD = Metric(
+    "streamer_held", "gauge", ("deployment",), "1 while nothing is sent because the deployment or cluster is gone"
 )
-STRIPPED = Metric("streamer_stripped_fields_total", "counter", ("route",), "Fields of records that the pipeline writes itself")
+ALLOCATIONS = Metric(
+    "streamer_deployment_allocations", "gauge", ("deployment",), "Allocations in the deployment's statistics"
+)
+PENDING = Metric(
+    "streamer_deployment_pending_requests", "gauge", ("deployment",), "Requests queued or computed at the deployment"
+)
+BUSY = Metric(
+    "streamer_deployment_busy_ratio", "gauge", ("deployment",), "Busy share: part of the allocations' time in use"
+)
+FRESHNESS = Metric(
+    "streamer_freshness_seconds",
+    "histogram",
+    ("route",),
+    "From the record's timestamp to its answer from Elasticsearch",
+    SECONDS,
+)
+STRIPPED = Metric(
+    "streamer_stripped_fields_total", "counter", ("route",), "Fields of records that the pipeline writes itself"
+)
 
 STREAMER_METRICS = (
     CONSUMED,
@@ -127,7 +147,7 @@ class Meter:
         self._registry = CollectorRegistry()
         self._made: dict[str, Counter | Gauge | Histogram] = {}
         self._readables: list[Readable] = []
-        self._registry.register(self)  # type: ignore[arg-type]  # a collector by shape
+        self._registry.register(self)
 
     def add(self, metric: Metric, *labels: str, amount: float = 1) -> None:
         """Add `amount` to a counter."""

@@ -14,6 +14,10 @@ SCHEMA_VERSION = 1
 """Version of the reserved object and of the state index; a newer one than this is refused."""
 
 
+PLAIN = "_plain"
+"""The lane of what needs no inference; no deployment can have this name."""
+
+
 class Partition(NamedTuple):
     """A topic's partition."""
 
@@ -53,8 +57,9 @@ class Write(msgspec.Struct):
     """What is to happen to one document: index it with `body`, or delete it when `body` is None.
 
     `body` is the JSON object without the reserved one. `inputs` counts the texts to infer: queue slots at the
-    deployment. `generation` is the assignment under which the record was taken. `replaced` is the last older write
-    of the same key that this one stands for; it is kept until this one has succeeded.
+    deployment. `lane` is the window that it passes: the deployment's name, or PLAIN. `generation` is the assignment
+    under which the record was taken. `replaced` is the last older write of the same key that this one stands for; it
+    is kept until this one has succeeded.
     """
 
     route: str
@@ -64,6 +69,7 @@ class Write(msgspec.Struct):
     epoch: int
     generation: int
     body: bytes | None
+    lane: str = PLAIN
     inputs: int = 0
     text_hash: str = ""
     attempts: int = 0
@@ -80,21 +86,14 @@ class Write(msgspec.Struct):
         return self.record.partition
 
     @property
+    def units(self) -> int:
+        """What the write takes of its lane's window: its inputs, or one where there are none."""
+        return self.inputs or 1
+
+    @property
     def size(self) -> int:
         """Bytes on the way to Elasticsearch, without the action line."""
         return len(self.body or b"")
-
-
-class Lane(enum.Enum):
-    """Which window a write passes."""
-
-    INFERENCE = "inference"
-    PLAIN = "plain"
-
-
-def lane_of(write: Write) -> Lane:
-    """Return the lane of `write`: only what has a text to infer passes the deployment's window."""
-    return Lane.INFERENCE if write.inputs else Lane.PLAIN
 
 
 class Result(enum.Enum):

@@ -36,6 +36,15 @@ class Producer:
 
     async def send(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         """Produce and wait until all in-sync replicas have the record. Raises KafkaError when they never will."""
+        await (await self.begin(topic, key, value, headers))
+
+    async def begin(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> asyncio.Future[None]:
+        """Produce once there is room in the queue, and return the acknowledgement to wait for.
+
+        Records begun one after the other keep their order within a partition. The future raises KafkaError.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 
@@ -44,7 +53,7 @@ class Producer:
 
         while not self._produce(topic, key, value, headers, delivered):
             await asyncio.sleep(FULL_SECONDS)
-        await done
+        return done
 
     def post(self, topic: str, key: bytes | None, value: bytes) -> None:
         """Produce without waiting; a record that does not arrive is logged, not raised."""

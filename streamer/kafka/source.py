@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 import orjson
@@ -149,7 +149,7 @@ class Source:
         if first is None:
             return []
         rest = self._consumer.consume(BATCH, 0)
-        return [_record(message) for message in (first, *rest) if _usable(message)]
+        return [record_of(message) for message in (first, *rest) if _usable(message)]
 
     def _obey(self, directive: Directive) -> None:
         wanted = directive.paused & self._assigned
@@ -236,15 +236,16 @@ def _usable(message: Message) -> bool:
     raise KafkaError(f"reading {message.topic()} failed: {error.str()} ({error.name()})")
 
 
-def _record(message: Message) -> Record:
-    headers = message.headers()
+def record_of(message: Message) -> Record:
+    """Return a message of librdkafka as a record of ours."""
+    headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
     return Record(
         Partition(str(message.topic()), message.partition() or 0),
         message.offset() or 0,
         message.timestamp()[1],
         _bytes(message.key()),
         _bytes(message.value()),
-        tuple((name, _bytes(value)) for name, value in headers) if headers else (),
+        tuple((name, value) for name, value in headers) if headers else (),
     )
 
 

@@ -1,0 +1,130 @@
+"""The door to a deployment: it lets in what the window allows, and nothing while the deployment is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamer.admission.limit import Limit
+from streamer.clock import Clock
+
+PROBE_FIRST_SECONDS = 1.0
+PROBE_GROWTH = 1.5
+PROBE_MOST_SECONDS = 5.0
+CUT_SECONDS = 1.0
+
+
+class Ticket:
+    """Slots that a bulk holds. Each slot ends exactly once, in success, overload or ignore.
+
+    After an overload the document waits in its place, so its slot is taken again at once: what is in backoff counts
+    into the window.
+    """
+
+    def __init__(self, gate: Gate, inputs: int) -> None:
+        """Hold `inputs` slots of `gate`."""
+        self._gate = gate
+        self.inputs = inputs
+
+    def success(self, inputs: int) -> None:
+        """Free slots whose documents were inferred."""
+        self._free(inputs)
+        self._gate.limit.on_success(inputs)
+
+    def ignore(self, inputs: int) -> None:
+        """Free slots whose end says nothing about the deployment."""
+        self._free(inputs)
+
+    def overload(self) -> None:
+        """Tell that the queue was full; the slots stay taken."""
+        self._gate.overloaded()
+
+    def exchange(self, before: int, after: int) -> None:
+        """Note that a newer document with other inputs goes in the place of one that is sent again."""
+        self._free(before - after)
+
+    def _free(self, inputs: int) -> None:
+        assert inputs <= self.inputs, (inputs, self.inputs)  # noqa: S101 - a programming error
+        self.inputs -= inputs
+        self._gate.freed(inputs)
+
+
+class Hold:
+    """Why nothing is sent, and when to try again with one document."""
+
+    def __init__(self, reason: str, now: float) -> None:
+        """Begin to hold."""
+        self.reason = reason
+        self.probing = False
+        self._delay = PROBE_FIRST_SECONDS
+        self._next = now + self._delay
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until the next probe is due."""
+        return max(0.0, self._next - now)
+
+    def failed(self, reason: str, now: float) -> None:
+        """Note that a probe found the deployment still gone: wait longer, up to a limit."""
+        self.reason = reason
+        self.probing = False
+        self._delay = min(PROBE_MOST_SECONDS, self._delay * PROBE_GROWTH)
+        self._next = now + self._delay
+
+
+class Gate:
+    """Enforces a window for one deployment; calls `changed` whenever more may pass."""
+
+    def __init__(self, limit: Limit, clock: Clock, changed: Callable[[], None]) -> None:
+        """Begin open and empty."""
+        self.limit = limit
+        self._clock = clock
+        self._changed = changed
+        self.used = 0
+        self.hold: Hold | None = None
+        self._next_cut = clock.monotonic()
+
+    @property
+    def room(self) -> int:
+        """Inputs that may pass now; during a hold one, if nobody else is there to probe."""
+        if self.hold is not None:
+            return 0 if self.used else 1
+        return max(0, self.limit.window - self.used)
+
+    def admit(self, inputs: int) -> Ticket:
+        """Let `inputs` pass."""
+        self.used += inputs
+        return Ticket(self, inputs)
+
+    def freed(self, inputs: int) -> None:
+        """Take slots back."""
+        self.used -= inputs
+        self._changed()
+
+    def overloaded(self) -> None:
+        """Cut the window, once for all the bulks that met the same full queue."""
+        now = self._clock.monotonic()
+        if now >= self._next_cut:
+            self.limit.on_overload(self.used)
+            self._next_cut = now + CUT_SECONDS
+
+    def close(self, reason: str) -> None:
+        """Hold: nothing passes until a probe succeeds."""
+        now = self._clock.monotonic()
+        if self.hold is None:
+            self.hold = Hold(reason, now)
+        elif self.hold.probing:
+            self.hold.failed(reason, now)
+        self._changed()
+
+    def probe(self) -> bool:
+        """Return whether the caller may send one document to see if the deployment is back."""
+        hold = self.hold
+        if hold is None or hold.probing or hold.wait(self._clock.monotonic()) > 0:
+            return False
+        hold.probing = True
+        return True
+
+    def open(self) -> None:
+        """End the hold, if there is one: an answer came that is not about something missing."""
+        if self.hold is not None:
+            self.hold = None
+            self._changed()

@@ -1,0 +1,60 @@
+"""Looks at a deployment's statistics from time to time and tells its limit; without them the limit goes on alone."""
+
+from __future__ import annotations
+
+from streamer import logs
+from streamer.admission.capacity import Capacity, busy_share, capacity_of
+from streamer.admission.limit import Limit
+from streamer.elastic import Elastic
+from streamer.errors import ElasticError
+from streamer.metrics import ALLOCATIONS, BUSY, PENDING
+from streamer.runtime import Runtime
+
+log = logs.get("admission")
+
+
+class Watcher:
+    """Follows one deployment; needs the privilege `monitor_ml`, and does without it."""
+
+    def __init__(self, elastic: Elastic, deployment: str, limit: Limit, runtime: Runtime) -> None:
+        """Watch `deployment` for `limit`."""
+        self._elastic, self._deployment, self._limit = elastic, deployment, limit
+        self._clock, self._meter, self._bell = runtime.clock, runtime.meter, runtime.bell
+        self.capacity: Capacity | None = None
+        self.busy: float | None = None
+        self._seen_at = 0.0
+        self._complained = False
+
+    async def run(self, interval: float) -> None:
+        """Look every `interval` seconds until cancelled."""
+        while True:
+            await self.look()
+            self._bell.ring()
+            await self._clock.sleep(interval)
+
+    async def look(self) -> None:
+        """Read the statistics once."""
+        capacity = await self._read()
+        now = self._clock.monotonic()
+        if capacity is not None and self.capacity is not None:
+            self.busy = busy_share(self.capacity, capacity, now - self._seen_at)
+        self.capacity, self._seen_at = capacity, now
+        self._limit.on_capacity(capacity)
+        self._show()
+
+    async def _read(self) -> Capacity | None:
+        try:
+            stats = await self._elastic.get(f"/_ml/trained_models/{self._deployment}/_stats", allow_no_match="true")
+        except ElasticError as error:
+            if not self._complained:
+                log.warning("no statistics", deployment=self._deployment, error=str(error))
+            self._complained = True
+            return None
+        self._complained = False
+        return capacity_of(stats, self._deployment)
+
+    def _show(self) -> None:
+        capacity = self.capacity
+        self._meter.set(ALLOCATIONS, capacity.allocations if capacity else 0, self._deployment)
+        self._meter.set(PENDING, capacity.pending if capacity else 0, self._deployment)
+        self._meter.set(BUSY, self.busy or 0.0, self._deployment)

@@ -1,0 +1,65 @@
+"""What goes next: keys in the order in which they became ready, cut to the room that the gate has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import msgspec
+
+from streamer.batching.coalesce import Key
+from streamer.model import Write
+
+
+class Room(msgspec.Struct, frozen=True):
+    """What one bulk may take at most: units of its lane's window, and bytes."""
+
+    units: int
+    size: int
+
+
+class Batcher:
+    """A queue of keys for each lane; a key stands in one of them once.
+
+    A key keeps its place when a newer write replaces the waiting one, so that a busy key is not starved. `find`
+    gives the write of a key that may be sent now.
+    """
+
+    def __init__(self, find: Callable[[Key], Write | None]) -> None:
+        """Look the writes up with `find`."""
+        self._find = find
+        self._queues: defaultdict[str, dict[Key, float]] = defaultdict(dict)
+
+    def add(self, key: Key, now: float) -> None:
+        """Put a key in the queue of its present write, out of any other, and out of all when it has none."""
+        write = self._find(key)
+        for lane, queue in self._queues.items():
+            if write is None or lane != write.lane:
+                queue.pop(key, None)
+        if write is not None:
+            self._queues[write.lane].setdefault(key, now)
+
+    def oldest(self, lane: str) -> float | None:
+        """Return when the first key of `lane` became ready, in the seconds that `add` was given."""
+        return next(iter(self._queues[lane].values()), None)
+
+    def waiting(self, lane: str) -> int:
+        """Return how many keys of `lane` are ready."""
+        return len(self._queues[lane])
+
+    def form(self, lane: str, room: Room) -> list[Write]:
+        """Take the next writes of `lane` that fit into `room`; one that is larger than the room goes alone."""
+        queue = self._queues[lane]
+        chosen: list[Write] = []
+        units = size = 0
+        for key in queue:
+            write = self._find(key)
+            assert write is not None, key  # noqa: S101 - a programming error
+            units += write.units
+            size += write.size
+            if chosen and (units > room.units or size > room.size):
+                break
+            chosen.append(write)
+        for write in chosen:
+            del queue[write.key]
+        return chosen

@@ -1,0 +1,204 @@
+"""Everything that is under way, in one place: a record moves between waiting, in flight and done only here.
+
+The event loop owns the books; nothing in them is locked and nothing waits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from streamer.batching.batcher import Batcher, Room
+from streamer.batching.coalesce import Coalescer
+from streamer.clock import Clock
+from streamer.intake.accounts import Account, Accounts
+from streamer.intake.flow import Bounds, Flow
+from streamer.intake.ledger import Ledger
+from streamer.model import PLAIN, Partition, Record, Rejected, Result, Write
+
+
+class Books:
+    """The records that were taken and are not done, and the counts of those that are."""
+
+    def __init__(self, bounds: Bounds, clock: Clock, changed: Callable[[], None]) -> None:
+        """Begin empty; `changed` is called when something may be sent or was finished."""
+        self.ledger = Ledger()
+        self.accounts = Accounts()
+        self.flow = Flow(bounds)
+        self.newest: dict[Partition, int] = {}
+        """Timestamp of the newest record that is done, in milliseconds since 1970, by partition."""
+        self._coalescer = Coalescer()
+        self._batcher = Batcher(self._coalescer.ready)
+        self._clock = clock
+        self._changed = changed
+        self._leaving: set[Partition] = set()
+        self._airborne: Counter[tuple[Account, int]] = Counter()
+
+    # --- partitions come and go
+
+    def assign(self, partition: Partition) -> int:
+        """Take a partition on and return its generation."""
+        self._leaving.discard(partition)
+        return self.ledger.assign(partition)
+
+    def leave(self, partitions: Iterable[Partition]) -> None:
+        """Begin to give partitions up: what waits of them is handed over, what is in flight may still end."""
+        for partition in partitions:
+            self._leaving.add(partition)
+            for write in self._coalescer.drop(partition):
+                self._batcher.add(write.key, self._clock.monotonic())
+                self.accounts.ended_waiting(_account(write), Result.HANDED_OVER)
+        self._changed()
+
+    def fence(self, partition: Partition) -> None:
+        """Give a partition up: what is still in flight belongs to its next owner."""
+        for (account, generation), count in list(self._airborne.items()):
+            if account[1] == partition:
+                self._airborne.pop((account, generation))
+                for _ in range(count):
+                    self.accounts.ended_in_flight(account, Result.HANDED_OVER)
+        self.ledger.fence(partition)
+        self.flow.forget(partition)
+        self._leaving.discard(partition)
+
+    def drained(self, partitions: Iterable[Partition]) -> bool:
+        """Return whether nothing of `partitions` is in flight."""
+        wanted = set(partitions)
+        return not any(count and account[1] in wanted for (account, _), count in self._airborne.items())
+
+    def is_staying(self, write: Write) -> bool:
+        """Return whether it is still ours to see `write` through."""
+        return write.partition not in self._leaving and self.ledger.holds(write.partition, write.generation)
+
+    # --- records come
+
+    def take(self, write: Write) -> None:
+        """Let a write wait; the one that it replaces is superseded when its survivor has succeeded."""
+        self._register(_account(write), write.record)
+        superseded = self._coalescer.offer(write)
+        if superseded is not None:
+            self._end_waiting(superseded)
+        self._queue(write)
+
+    def reject(self, rejected: Rejected, route: str, generation: int) -> None:
+        """Take a record that goes to the dead letters at once; it replaces nothing."""
+        account = (route, rejected.record.partition)
+        self._register(account, rejected.record)
+        self._send(account, generation)
+
+    def rejected(self, record: Record, route: str, generation: int) -> None:
+        """Complete a record whose dead letter is acknowledged."""
+        self._complete((route, record.partition), record, generation, Result.DEAD_LETTERED)
+
+    # --- what goes next
+
+    def waiting(self, lane: str) -> int:
+        """Return how many keys are ready to be sent."""
+        return self._batcher.waiting(lane)
+
+    def oldest(self, lane: str) -> float | None:
+        """Return when the first of them became ready, in monotonic seconds."""
+        return self._batcher.oldest(lane)
+
+    def form(self, lane: str, room: Room) -> list[Write]:
+        """Move the next writes that fit into `room` into flight and return them."""
+        writes = self._batcher.form(lane, room)
+        for write in writes:
+            self._coalescer.take(write.key)
+            self._send(_account(write), write.generation)
+        return writes
+
+    def renew(self, write: Write) -> Write:
+        """Return what to send in place of `write`, which must be sent again: the newest of its key.
+
+        A write that needs inference never takes the place of one that does not: it has a window of its own to pass.
+        """
+        newer, superseded = self._coalescer.renewed(write, frozenset({write.lane, PLAIN}))
+        if newer is write:
+            return write
+        self._return(write)
+        for older in superseded:
+            self._end_waiting(older)
+        self._send(_account(newer), newer.generation)
+        return newer
+
+    # --- records end
+
+    def succeeded(self, write: Write, result: Result) -> None:
+        """Complete a write that is done, and the one that it stood for."""
+        superseded = self._coalescer.succeeded(write)
+        if superseded is not None:
+            self._end_waiting(superseded)
+        self._complete(_account(write), write.record, write.generation, result)
+        self._next(write)
+
+    def refused(self, write: Write) -> None:
+        """Complete a write whose dead letter is acknowledged; the one that it stood for waits again."""
+        superseded = self._coalescer.refused(write)
+        if superseded is not None:
+            self._end_waiting(superseded)
+        self._complete(_account(write), write.record, write.generation, Result.DEAD_LETTERED)
+        self._next(write)
+
+    def abandon(self, write: Write) -> None:
+        """Let go of a write that is not ours any more, or soon will not be."""
+        replaced = self._coalescer.succeeded(write)
+        if replaced is not None and self.ledger.holds(replaced.partition, replaced.generation):
+            self.accounts.ended_waiting(_account(replaced), Result.HANDED_OVER)
+        if self._lands(_account(write), write.generation):
+            self.accounts.ended_in_flight(_account(write), Result.HANDED_OVER)
+        self._next(write)
+
+    def _register(self, account: Account, record: Record) -> None:
+        self.ledger[record.partition].register(record.offset)
+        self.flow.took(record.partition, record.size)
+        self.accounts.took(account)
+
+    def _queue(self, write: Write) -> None:
+        if self._coalescer.ready(write.key) is not None:
+            self._batcher.add(write.key, self._clock.monotonic())
+
+    def _next(self, write: Write) -> None:
+        """A newer write of the key waited for this one to end."""
+        self._queue(write)
+        self._changed()
+
+    def _send(self, account: Account, generation: int) -> None:
+        self.accounts.sent(account)
+        self._airborne[account, generation] += 1
+
+    def _return(self, write: Write) -> None:
+        if self._lands(_account(write), write.generation):
+            self.accounts.returned(_account(write))
+
+    def _lands(self, account: Account, generation: int) -> bool:
+        """Note that a record is not in flight any more; False when it was handed over before."""
+        key = (account, generation)
+        if not self._airborne[key]:
+            del self._airborne[key]
+            return False
+        self._airborne[key] -= 1
+        if not self._airborne[key]:
+            del self._airborne[key]
+        return True
+
+    def _complete(self, account: Account, record: Record, generation: int, result: Result) -> None:
+        if self._lands(account, generation):
+            self.accounts.ended_in_flight(account, result)
+            self._settle(record, generation)
+        self._changed()
+
+    def _end_waiting(self, write: Write) -> None:
+        """A write that another stands for ends without being sent."""
+        if self.ledger.holds(write.partition, write.generation):
+            self.accounts.ended_waiting(_account(write), Result.SUPERSEDED)
+            self._settle(write.record, write.generation)
+
+    def _settle(self, record: Record, generation: int) -> None:
+        if self.ledger.complete(record.partition, generation, record.offset):
+            self.flow.done(record.partition, record.size)
+            self.newest[record.partition] = max(record.timestamp_ms, self.newest.get(record.partition, 0))
+
+
+def _account(write: Write) -> Account:
+    return (write.route, write.partition)

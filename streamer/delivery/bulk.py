@@ -1,0 +1,160 @@
+"""A batch as NDJSON, and the answer as one verdict for each of its writes. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from streamer.delivery.outcome import Action, Answer, Layer, Verdict, judge
+from streamer.intake.route import Route
+from streamer.model import RESERVED, SCHEMA_VERSION, Result, Write
+
+FILTER_PATH = (
+    "took,ingest_took,errors,items.*.status,items.*._index,items.*.result,items.*.failure_store,"
+    "items.*.error.type,items.*.error.reason"
+)
+"""What is read of an answer; every item keeps its place, because every item has a status."""
+
+Item = Mapping[str, Any]
+
+
+def marker_id(index: str, document_id: str) -> str:
+    """Return the id of the deletion marker for a document; bounded, whatever the document's id is."""
+    return f"marker:{index}:{hashlib.sha256(document_id.encode()).hexdigest()}"
+
+
+class BulkCodec:
+    """Writes bulks for a set of routes and reads their answers."""
+
+    def __init__(self, routes: Mapping[str, Route], state_index: str) -> None:
+        """Know the routes by name, and where deletion markers go."""
+        self._routes = routes
+        self._state_index = state_index
+
+    def encode(self, writes: Sequence[Write], now_ms: int) -> bytes:
+        """Return the body of a `_bulk` request for `writes`, in their order."""
+        lines: list[bytes] = []
+        for write in writes:
+            lines += self._deletion(write, now_ms) if write.body is None else self._document(write, write.body, now_ms)
+        lines.append(b"")
+        return b"\n".join(lines)
+
+    def read(self, writes: Sequence[Write], answer: Mapping[str, Any]) -> list[Verdict]:
+        """Return a verdict for each of `writes`; an answer that does not fit them is STOP for each."""
+        items = [next(iter(item.values())) for item in answer.get("items", ())]
+        if len(items) != sum(_item_count(write) for write in writes):
+            detail = f"{len(items)} items came back for {len(writes)} documents"
+            return [Verdict(Action.STOP, "unknown", detail=detail)] * len(writes)
+        inferred = "ingest_took" in answer
+        following = iter(items)
+        return [self._verdict(write, following, inferred=inferred) for write in writes]
+
+    def _document(self, write: Write, body: bytes, now_ms: int) -> list[bytes]:
+        route = self._routes[write.route]
+        action = {
+            "_index": route.index,
+            "_id": write.id,
+            "version": write.version,
+            "version_type": "external",
+            "require_alias": True,
+            "pipeline": route.pipeline if write.inputs else "_none",
+        }
+        return [orjson.dumps({"index": action}), _with_reserved(body, self._reserved(write, route, now_ms))]
+
+    def _deletion(self, write: Write, now_ms: int) -> list[bytes]:
+        index = self._routes[write.route].index
+        external = {"version": write.version, "version_type": "external"}
+        marker = {
+            "kind": "marker",
+            "schema_version": SCHEMA_VERSION,
+            "index": index,
+            "id": write.id,
+            "version": write.version,
+            "at_ms": now_ms,
+        }
+        return [
+            orjson.dumps({"delete": {"_index": index, "_id": write.id} | external}),
+            orjson.dumps({"index": {"_index": self._state_index, "_id": marker_id(index, write.id)} | external}),
+            orjson.dumps(marker),
+        ]
+
+    def _reserved(self, write: Write, route: Route, now_ms: int) -> dict[str, Any]:
+        record = write.record
+        reserved = {
+            "topic": record.partition.topic,
+            "partition": record.partition.number,
+            "offset": record.offset,
+            "epoch": write.epoch,
+            "timestamp_ms": record.timestamp_ms,
+            "indexed_at_ms": now_ms,
+            "schema_version": SCHEMA_VERSION,
+        }
+        if write.inputs:
+            reserved |= {
+                "text_hash": write.text_hash,
+                "model": route.model,
+                "pipeline_revision": route.pipeline_revision,
+            }
+        return reserved
+
+    def _verdict(self, write: Write, items: Iterator[Item], *, inferred: bool) -> Verdict:
+        verdict = self._one(write, next(items), inferred=inferred)
+        if write.body is not None:
+            return verdict
+        marker = _judge_marker(next(items), write.version)
+        return marker if verdict.action is Action.DONE and marker is not None else verdict
+
+    def _one(self, write: Write, item: Item, *, inferred: bool) -> Verdict:
+        status = item.get("status", 0)
+        error = item.get("error")
+        if error is not None:
+            return judge(_answer(status, error), write.version)
+        if write.body is None:
+            return Verdict(Action.DONE, Result.DELETED.value, Result.DELETED)
+        wrong = self._not_done(write, item, inferred=inferred)
+        if wrong:
+            return Verdict(Action.STOP, "unknown", detail=wrong)
+        result = Result.INDEXED if write.inputs else Result.NO_TEXT
+        return Verdict(Action.DONE, result.value, result)
+
+    def _not_done(self, write: Write, item: Item, *, inferred: bool) -> str:
+        """Return why an item that looks like a success is none."""
+        expected = self._routes[write.route].concrete_index
+        if item.get("status") not in {200, 201}:
+            return f"an item without an error has the status {item.get('status')}"
+        if item.get("_index") != expected:
+            return f"a document for {expected} was written to {item.get('_index')}: the pipeline redirects it"
+        if item.get("result") == "noop" or "failure_store" in item:
+            return "a document was dropped or redirected by the pipeline"
+        if write.inputs and not inferred:
+            return "no pipeline ran for documents with text: the index has a setting that bypasses it"
+        return ""
+
+
+def _item_count(write: Write) -> int:
+    return 2 if write.body is None else 1
+
+
+def _with_reserved(body: bytes, reserved: dict[str, Any]) -> bytes:
+    separator = b"" if body == b"{}" else b","
+    return b"".join((body[:-1], separator, b'"', RESERVED.encode(), b'":', orjson.dumps(reserved), b"}"))
+
+
+def _judge_marker(item: Item, version: int) -> Verdict | None:
+    """Return the verdict on a marker that was not written; None when it is there, as new or newer."""
+    error = item.get("error")
+    if error is None:
+        return None
+    verdict = judge(_answer(item.get("status", 0), error), version)
+    if verdict.action is Action.NEVER:
+        return Verdict(Action.STOP, "unknown", detail=f"a deletion marker was refused: {verdict.detail}")
+    return None if verdict.action is Action.DONE else verdict
+
+
+def _answer(status: int, error: Any) -> Answer:  # noqa: ANN401 - whatever the server put there
+    if not isinstance(error, dict):
+        return Answer(Layer.ITEM, status, "", str(error))
+    return Answer(Layer.ITEM, status, str(error.get("type", "")), str(error.get("reason", "")))

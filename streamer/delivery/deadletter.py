@@ -1,0 +1,101 @@
+"""Dead letters: what can never be indexed, kept whole with its reason, and acknowledged before its offset moves."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import orjson
+
+from streamer import logs
+from streamer.batching.books import Books
+from streamer.batching.desk import Lease
+from streamer.clock import Clock
+from streamer.delivery.outcome import Verdict
+from streamer.errors import DeadLetterUndelivered, KafkaError
+from streamer.kafka.producer import Producer
+from streamer.model import Record, Rejected, Write
+
+log = logs.get("deadletter")
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a record can never be indexed: a word for counting, a sentence, the stage that said so, and the tries."""
+
+    reason: str
+    detail: str
+    stage: str
+    attempts: int = 0
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What is known of a record beside itself; `id` and `version` are None when decoding failed before them."""
+
+    route: str
+    topic_id: str
+    epoch: int
+    id: str | None = None
+    version: int | None = None
+
+
+def envelope(record: Record, reason: Reason, origin: Origin) -> dict[str, Any]:
+    """Return the dead letter for `record`, as in schemas/dead_letter.json, without time and instance."""
+    return {
+        "v": 1,
+        **msgspec.structs.asdict(reason),
+        **msgspec.structs.asdict(origin),
+        "topic": record.partition.topic,
+        "partition": record.partition.number,
+        "offset": record.offset,
+        "timestamp_ms": record.timestamp_ms,
+        "key_base64": _text(record.key),
+        "headers": [[name, _text(value)] for name, value in record.headers],
+        "value_base64": _text(record.value),
+    }
+
+
+class DeadLetters:
+    """The dead-letter topic."""
+
+    def __init__(self, producer: Producer, topic: str, instance: str, clock: Clock) -> None:
+        """Write to `topic` in the name of `instance`."""
+        self._producer, self._topic, self._instance, self._clock = producer, topic, instance, clock
+
+    async def put(self, record: Record, reason: Reason, origin: Origin) -> None:
+        """Deliver the dead letter of `record`. Raises DeadLetterUndelivered if it is not acknowledged."""
+        letter = envelope(record, reason, origin) | {"at_ms": self._clock.now_ms(), "instance": self._instance}
+        place = f"{record.partition} at {record.offset}"
+        try:
+            await self._producer.send(self._topic, record.key, orjson.dumps(letter))
+        except KafkaError as error:
+            raise DeadLetterUndelivered(f"the dead letter of {place} was not acknowledged: {error}") from error
+        log.warning("dead letter", record=place, reason=reason.reason, detail=reason.detail, route=origin.route)
+
+
+class Burial:
+    """Buries writes and records: first the dead letter, then, when it is acknowledged, the books."""
+
+    def __init__(self, letters: DeadLetters, books: Books, topic_ids: Mapping[str, str]) -> None:
+        """Deliver with `letters`; `topic_ids` gives the Kafka topic id of each topic."""
+        self._letters, self._books, self._topic_ids = letters, books, topic_ids
+
+    async def of_write(self, write: Write, verdict: Verdict) -> None:
+        """Bury a write that Elasticsearch refuses for good; the older one that it stood for is written after all."""
+        reason = Reason(verdict.reason, verdict.detail, "index", write.attempts + 1)
+        topic_id = self._topic_ids.get(write.partition.topic, "")
+        origin = Origin(write.route, topic_id, write.epoch, write.id, write.version)
+        await self._letters.put(write.record, reason, origin)
+        self._books.refused(write)
+
+    async def of_rejected(self, rejected: Rejected, lease: Lease) -> None:
+        """Bury a record that cannot be decoded."""
+        reason = Reason(rejected.reason, rejected.detail, "decode")
+        origin = Origin(lease.origin.route, lease.origin.topic_id, lease.origin.epoch)
+        await self._letters.put(rejected.record, reason, origin)
+        self._books.rejected(rejected.record, lease.origin.route, lease.generation)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()

@@ -1,0 +1,94 @@
+"""Events for others: how far each partition is indexed, and what became of the records. Built here, sent by post."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Protocol
+
+import orjson
+
+from streamer.clock import Clock
+from streamer.delivery.report import Parts
+from streamer.model import Partition
+from streamer.settings import TopicSettings
+
+INTERVAL_SECONDS = 1.0
+
+Tally = Counter[tuple[str, str, str]]
+"""Counts by route, topic and word (a result or the reason of a refusal)."""
+
+
+class Post(Protocol):
+    """Where events go; see `kafka.producer.Producer.post`."""
+
+    def post(self, topic: str, key: bytes | None, value: bytes) -> None:
+        """Produce without waiting."""
+
+
+class Publisher:
+    """Publishes progress (schemas/progress.json) and outcomes (schemas/outcome.json): what changed since last time."""
+
+    def __init__(self, post: Post, topics: TopicSettings, instance: str, parts: Parts, clock: Clock) -> None:
+        """Post to `topics` what `parts` did, in the name of `instance`."""
+        self._post, self._topics, self._instance, self._clock = post, topics, instance, clock
+        self._parts = parts
+        self._positions: dict[Partition, int] = {}
+        self._results = Tally()
+        self._rejections = Tally()
+
+    async def run(self) -> None:
+        """Publish once a second until cancelled."""
+        while True:
+            await self._clock.sleep(INTERVAL_SECONDS)
+            self.publish()
+
+    def publish(self) -> None:
+        """Post the progress of each partition that moved, and the outcomes of each topic that had any."""
+        positions = self._parts.desk.positions()
+        for partition, position in positions.items():
+            if self._positions.get(partition) != position:
+                self._progress(partition, position)
+        self._positions = positions
+        results, rejections = _tally(self._parts), self._parts.courier.rejections.copy()
+        fresh, refused = results - self._results, rejections - self._rejections
+        self._results, self._rejections = results, rejections
+        for route, topic in sorted({name[:2] for name in (*fresh, *refused)}):
+            outcome = {
+                "route": route,
+                "topic": topic,
+                "index": self._parts.routes[route].index,
+                "results": _of(fresh, route, topic),
+                "rejections": _of(refused, route, topic),
+            }
+            self._event(self._topics.outcomes, route, outcome)
+
+    def _progress(self, partition: Partition, position: int) -> None:
+        origin = self._parts.desk.leases[partition].origin
+        progress = {
+            "topic": partition.topic,
+            "partition": partition.number,
+            "topic_id": origin.topic_id,
+            "epoch": origin.epoch,
+            "generation": self._parts.desk.leases[partition].generation,
+            "watermark": position,
+            "record_timestamp_ms": self._parts.books.newest.get(partition),
+        }
+        self._event(self._topics.progress, f"{partition.topic}:{partition.number}", progress)
+
+    def _event(self, topic: str, key: str, body: dict[str, Any]) -> None:
+        event = {"v": 1, "at_ms": self._clock.now_ms(), "instance": self._instance} | body
+        self._post.post(topic, key.encode(), orjson.dumps(event))
+
+
+def _tally(parts: Parts) -> Tally:
+    tally = Tally()
+    for (route, partition), results in parts.books.accounts.results.items():
+        for result, count in results.items():
+            tally[route, partition.topic, result.value] += count
+    return tally
+
+
+def _of(tally: Tally, route: str, topic: str) -> dict[str, int]:
+    return {
+        word: count for (of_route, of_topic, word), count in tally.items() if (of_route, of_topic) == (route, topic)
+    }

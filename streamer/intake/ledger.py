@@ -1,0 +1,93 @@
+"""Which offsets are outstanding, and how far each partition is done without a gap."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from streamer.errors import LedgerError
+from streamer.model import Partition
+
+
+class PartitionLedger:
+    """The offsets of one partition under one assignment.
+
+    Offsets arrive in order and may have gaps (compaction, transactions), so it is the delivered ones that are
+    tracked. Completions come in any order.
+    """
+
+    __slots__ = ("_done", "_last", "_outstanding", "generation", "position")
+
+    def __init__(self, generation: int) -> None:
+        """Begin with nothing delivered."""
+        self.generation = generation
+        self.position: int | None = None
+        """The next offset to read after a restart: nothing before it is undone; None before the first record."""
+        self._outstanding: deque[int] = deque()
+        self._done: set[int] = set()
+        self._last = -1
+
+    def __len__(self) -> int:
+        """Return how many delivered offsets are not done."""
+        return len(self._outstanding) - len(self._done)
+
+    def register(self, offset: int) -> None:
+        """Note a delivered offset. Raises LedgerError unless it lies after the one before."""
+        if offset <= self._last:
+            raise LedgerError(f"offset {offset} was delivered after offset {self._last}: the broker or client repeats")
+        if self.position is None:
+            self.position = offset
+        self._last = offset
+        self._outstanding.append(offset)
+
+    def complete(self, offset: int) -> None:
+        """Note that a delivered offset is done. Raises LedgerError if it is not outstanding."""
+        if offset in self._done or not self._outstanding or not self._outstanding[0] <= offset <= self._last:
+            raise LedgerError(f"offset {offset} was completed, but it is not outstanding")
+        self._done.add(offset)
+        while self._outstanding and self._outstanding[0] in self._done:
+            self._done.remove(self._outstanding.popleft())
+        self.position = self._outstanding[0] if self._outstanding else self._last + 1
+
+
+class Ledger:
+    """The ledgers of all partitions that are ours; each assignment of a partition is a generation of its own."""
+
+    def __init__(self) -> None:
+        """Begin without partitions."""
+        self._partitions: dict[Partition, PartitionLedger] = {}
+        self._generation = 0
+
+    def __iter__(self) -> Iterator[Partition]:
+        """Return the partitions that are ours."""
+        return iter(self._partitions)
+
+    def __getitem__(self, partition: Partition) -> PartitionLedger:
+        """Return the ledger of a partition that is ours."""
+        return self._partitions[partition]
+
+    def __contains__(self, partition: object) -> bool:
+        """Return whether the partition is ours."""
+        return partition in self._partitions
+
+    def assign(self, partition: Partition) -> int:
+        """Take a partition on and return its new generation."""
+        self._generation += 1
+        self._partitions[partition] = PartitionLedger(self._generation)
+        return self._generation
+
+    def fence(self, partition: Partition) -> None:
+        """Give a partition up: what is still under way for it may end, but is not ours to complete."""
+        self._partitions.pop(partition, None)
+
+    def holds(self, partition: Partition, generation: int) -> bool:
+        """Return whether `generation` is the present assignment of `partition`."""
+        ledger = self._partitions.get(partition)
+        return ledger is not None and ledger.generation == generation
+
+    def complete(self, partition: Partition, generation: int, offset: int) -> bool:
+        """Complete an offset; return False, and change nothing, when it belongs to an older assignment."""
+        if not self.holds(partition, generation):
+            return False
+        self._partitions[partition].complete(offset)
+        return True

@@ -1,0 +1,69 @@
+"""What decoding needs to know of a route, worked out once before the first record."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from streamer.settings import Filter, InferenceField, RouteSettings
+
+PROCESSOR_WRITES = ("model_id", "is_truncated")
+"""Written beside each output by the inference processor, which appends to what is there
+(`InferenceResults.writeResultToField`, Elasticsearch 9.1)."""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A route ready for use; `fingerprint` is the identity of model and pipeline revision."""
+
+    name: str
+    topics: tuple[str, ...]
+    index: str
+    concrete_index: str
+    pipeline: str
+    pipeline_revision: str
+    model: str
+    deployment: str
+    inference: tuple[InferenceField, ...]
+    id_from: str
+    id_prefix: str
+    version_from: str
+    filters: tuple[Filter, ...]
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What the tokens depend on beside the text."""
+        return f"{self.model}\0{self.pipeline_revision}".encode()
+
+    @property
+    def written_by_processor(self) -> tuple[str, ...]:
+        """Fields that a record may not bring along."""
+        written: dict[str, None] = {}
+        for field in self.inference:
+            parent, dot, _ = field.output.rpartition(".")
+            written[field.output] = None
+            written.update((parent + dot + name, None) for name in PROCESSOR_WRITES)
+        return tuple(written)
+
+    def takes(self, topic: str) -> bool:
+        """Return whether this route takes the records of `topic`."""
+        return any(re.match(name, topic) if name.startswith("^") else name == topic for name in self.topics)
+
+
+def route_of(settings: RouteSettings, *, concrete_index: str, pipeline_revision: str, model: str) -> Route:
+    """Return the route for `settings` and what was found in the cluster."""
+    return Route(
+        settings.name,
+        tuple(settings.topics),
+        settings.index,
+        concrete_index,
+        settings.pipeline_name,
+        pipeline_revision,
+        model,
+        settings.deployment,
+        tuple(settings.inference),
+        settings.id_from,
+        settings.id_prefix,
+        settings.version_from,
+        tuple(settings.filters),
+    )

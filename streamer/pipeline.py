@@ -1,0 +1,166 @@
+"""The program: read `wire`, which joins every stage in the order in which a document passes it.
+
+poll thread -> decode -> ledger -> coalesce per key -> batcher -> gate -> bulk -> outcome per item -> ledger -> commit
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from streamer import logs
+from streamer.admission.gate import Gate
+from streamer.admission.limit import FixedLimit
+from streamer.admission.watcher import Watcher
+from streamer.batching.books import Books
+from streamer.batching.desk import Desk
+from streamer.clock import SystemClock
+from streamer.delivery.bulk import BulkCodec
+from streamer.delivery.courier import Courier
+from streamer.delivery.deadletter import Burial, DeadLetters
+from streamer.delivery.dispatcher import Dispatcher, bounds_of
+from streamer.delivery.progress import Publisher
+from streamer.delivery.report import Parts, Report
+from streamer.elastic import Elastic
+from streamer.errors import StreamerError
+from streamer.health import AdminServer, admin_app
+from streamer.intake.flow import Bounds
+from streamer.intake.route import Route
+from streamer.kafka.admin import Admin
+from streamer.kafka.producer import Producer
+from streamer.kafka.source import Source
+from streamer.metrics import STREAMER_METRICS, Meter
+from streamer.model import PLAIN
+from streamer.runtime import Runtime
+from streamer.settings import Settings
+from streamer.setup.check import check
+from streamer.setup.origins import Origins, routes_of
+from streamer.setup.state import EpochList
+from streamer.tools.live import show
+
+PLAIN_BULKS = 4
+"""Bulks without inference that may be in flight at a time."""
+
+log = logs.get("streamer")
+
+
+class Doors(msgspec.Struct, frozen=True):
+    """The ways out of the process."""
+
+    elastic: Elastic
+    producer: Producer
+    admin: Admin
+
+
+class Stream(msgspec.Struct, frozen=True):
+    """A wired program: records come in at `source`, leave through `dispatcher`, and `report` tells of them."""
+
+    source: Source
+    dispatcher: Dispatcher
+    watchers: Mapping[str, Watcher]
+    publisher: Publisher
+    report: Report
+
+
+async def run(settings: Settings, *, progress: bool = False) -> None:
+    """Index what the routes take until SIGTERM or SIGINT; then finish what is in flight, commit and return.
+
+    With `progress` a live line is shown. Raises StreamerError: SetupError and StateError before anything is taken;
+    later only what cannot be waited out, with everything uncommitted kept.
+    """
+    async with _open(settings) as doors:
+        routes = routes_of(settings.routes, await check(doors.elastic, settings))
+        cluster = await asyncio.to_thread(doors.admin.cluster_id)
+        async with _watched() as runtime:
+            epochs = EpochList(doors.elastic, settings.state_index, cluster, runtime.clock)
+            stream = wire(settings, routes, Origins(doors.admin, epochs, routes), doors, runtime)
+            await _flow(stream, settings, runtime, progress=progress)
+
+
+def wire(settings: Settings, routes: Mapping[str, Route], origins: Origins, doors: Doors, runtime: Runtime) -> Stream:
+    """Return the program for `routes`: what passes what, and in which order."""
+    instance = settings.kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
+    clock, bell, flow = runtime.clock, runtime.bell, settings.flow
+
+    # Taken and not done: ledger, accounts, the newest write of each key, and the queues of what goes next.
+    books = Books(Bounds(flow.max_outstanding_records, flow.max_outstanding_mbytes * 1_000_000), clock, bell.ring)
+
+    # A window for each deployment, shared by its routes; one more for what needs no inference.
+    limits = {route.deployment: FixedLimit(flow.documents_per_allocation) for route in routes.values()}
+    watchers = {name: Watcher(doors.elastic, name, limit, runtime) for name, limit in limits.items()}
+    gates = {name: Gate(limit, clock, bell.ring) for name, limit in limits.items()}
+    gates[PLAIN] = Gate(FixedLimit(flow.plain_bulk_max_documents * PLAIN_BULKS), clock, bell.ring)
+
+    # Out: bulks until each item is done, or a dead letter.
+    letters = DeadLetters(doors.producer, settings.topics.dead_letters, instance, clock)
+    burial = Burial(letters, books, origins.topic_ids)
+    courier = Courier(doors.elastic, BulkCodec(routes, settings.state_index), books, burial, runtime)
+    dispatcher = Dispatcher(books, gates, courier, bounds_of(flow), runtime)
+
+    # In: the poll thread asks the desk, which decodes, books and says what to pause and commit.
+    desk = Desk(books, runtime, flow, origins.find, burial.of_rejected)
+    source = Source(settings.kafka, [topic for route in routes.values() for topic in route.topics], desk)
+
+    parts = Parts(routes, books, desk, gates, watchers, courier, source)
+    publisher = Publisher(doors.producer, settings.topics, instance, parts, clock)
+    desk.parting = publisher.publish
+    return Stream(source, dispatcher, watchers, publisher, Report(parts, instance, clock))
+
+
+async def _flow(stream: Stream, settings: Settings, runtime: Runtime, *, progress: bool) -> None:
+    runtime.meter.read_from(stream.report)
+    server = AdminServer(admin_app(runtime.meter, stream.report), settings.admin)
+    log.info("started", admin=await server.start(), topics=[route.topics for route in settings.routes])
+    _stop_on_signals(stream.source)
+    for watcher in stream.watchers.values():
+        runtime.spawn(watcher.run(settings.flow.stats_interval_s))
+    runtime.spawn(stream.dispatcher.run())
+    runtime.spawn(stream.publisher.run())
+    if progress:
+        runtime.spawn(show(stream.report, runtime.clock))
+    try:
+        await stream.source.run()
+        log.info("stopped", **stream.report.status())
+    finally:
+        await server.stop()
+
+
+def _stop_on_signals(source: Source) -> None:
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, source.stop)
+
+
+@asynccontextmanager
+async def _open(settings: Settings) -> AsyncIterator[Doors]:
+    elastic, producer = Elastic(settings.elasticsearch), Producer(settings.kafka)
+    try:
+        yield Doors(elastic, producer, Admin(settings.kafka))
+    finally:
+        await producer.close()
+        await elastic.close()
+
+
+@asynccontextmanager
+async def _watched() -> AsyncIterator[Runtime]:
+    """Give a runtime whose tasks end with the block; the first error of any of them is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            runtime = Runtime(SystemClock(), Meter(STREAMER_METRICS), tasks)
+            yield runtime
+            runtime.end()
+    except BaseExceptionGroup as group:
+        ours = group.subgroup(StreamerError)
+        if ours is None:
+            raise
+        raise _first(ours) from group
+
+
+def _first(group: BaseExceptionGroup[StreamerError]) -> StreamerError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
