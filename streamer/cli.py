@@ -72,6 +72,48 @@ def setup(
 
 
 @app.command()
+def load(
+    file: Annotated[Path, typer.Argument(help="csv, tsv or jsonl, each plain or gzip.")],
+    *,
+    topic: Annotated[str, typer.Option(help="Topic to load into; it is created if it is missing.")],
+    key: Annotated[str | None, typer.Option(metavar="FIELD", help="Field that becomes the record's key.")] = None,
+    partitions: Annotated[int | None, typer.Option(min=1, help="Partitions of a new topic (4).")] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="csv|tsv|jsonl", help="Format; default: by the file's name.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Names of the columns of a file without a header line.")
+    ] = None,
+    rate: Annotated[str | None, typer.Option(metavar="N/s", help="Most rows in a second (also /min, /h).")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Load the first rows only.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Load although the topic holds the file already.")] = False,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out rows that cannot be read.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make each row of a file a record of a topic, once: a second load of the same file does nothing."""
+    settings = _settings(config)
+    from streamer.tools.load import Load
+    from streamer.tools.load import load as load_file
+    from streamer.tools.pace import per_second
+    from streamer.tools.rows import layout_of
+
+    wanted = Load(
+        file=file,
+        topic=topic,
+        layout=layout_of(file, form, columns),
+        key=key,
+        partitions=partitions,
+        rate=per_second(rate) if rate else None,
+        limit=limit,
+        again=again,
+        skip_broken=skip_broken,
+    )
+    report = load_file(settings, wanted)
+    _print_json(report) if as_json else _print_line(report)
+
+
+@app.command()
 def run(
     config: Config = None,
     progress: Annotated[bool, typer.Option("--progress", help="Show a live line.")] = False,

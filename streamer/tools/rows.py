@@ -46,13 +46,24 @@ class Broken(msgspec.Struct, frozen=True):
     why: str
 
 
-def format_of(path: Path) -> Format:
-    """Return the format that the file's name says, `.gz` aside. Raises InputError when it says none."""
-    name = path.name.removesuffix(".gz")
-    suffix = Path(name).suffix.lower()
-    if suffix not in SUFFIXES:
+def layout_of(path: Path, form: str | None, columns: str | None) -> Layout:
+    """Return how to read the file: in the format that is given or that its name says, `.gz` aside.
+
+    `columns` are names with commas between. Raises InputError.
+    """
+    known = form or SUFFIXES.get(Path(path.name.removesuffix(".gz")).suffix.lower())
+    if known is None:
         raise InputError(f"cannot tell the format of {path.name} from its name: give --format csv, tsv or jsonl")
-    return SUFFIXES[suffix]
+    names = tuple(name.strip() for name in columns.split(",")) if columns else ()
+    if not all(names) or len(set(names)) != len(names):
+        raise InputError(f"--columns {columns} has an empty or repeated name")
+    try:
+        layout = msgspec.convert({"format": known, "columns": names}, Layout)
+    except msgspec.ValidationError as error:
+        raise InputError(f"--format {known} is not csv, tsv or jsonl") from error
+    if layout.format == "jsonl" and names:
+        raise InputError("--columns is for csv and tsv: the rows of jsonl name their fields themselves")
+    return layout
 
 
 def read_rows(file: BinaryIO, layout: Layout) -> Iterator[Row | Broken]:
@@ -60,8 +71,6 @@ def read_rows(file: BinaryIO, layout: Layout) -> Iterator[Row | Broken]:
 
     Raises InputError when the header is wrong or the compressed data are damaged.
     """
-    if layout.format == "jsonl" and layout.columns:
-        raise InputError("--columns is for csv and tsv: the rows of jsonl name their fields themselves")
     lines = _without_bom(_unpacked(file))
     try:
         yield from _json_rows(lines) if layout.format == "jsonl" else _table_rows(lines, layout)
