@@ -49,9 +49,10 @@ class Producer:
         done: asyncio.Future[None] = loop.create_future()
 
         def delivered(error: ClientError | None, _: Message) -> None:
-            loop.call_soon_threadsafe(_settle, done, error and ours(error, f"producing to {topic}"))
+            failure = None if error is None else ours(error, f"producing to {topic}")
+            loop.call_soon_threadsafe(_settle, done, failure)
 
-        while not self._produce(topic, key, value, headers, delivered):
+        while not self._produce(topic, key, value, headers, delivered):  # noqa: ASYNC110 - the queue tells nobody
             await asyncio.sleep(FULL_SECONDS)
         return done
 
