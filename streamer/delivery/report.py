@@ -81,7 +81,7 @@ class Report:
     @property
     def untaken(self) -> int:
         """Records in the topics that were not yet taken, as of librdkafka's last statistics."""
-        return sum(max(0, entry.get("consumer_lag", 0)) for _, entry in self._entries())
+        return sum(_untaken(entry) for _, entry in self._entries())
 
     def rate(self) -> float:
         """Return records done per second over the last ten seconds."""
@@ -157,3 +157,9 @@ class Report:
                 found = Partition(topic, int(number))
                 if found in self._parts.desk.leases:
                     yield found, partition
+
+
+def _untaken(entry: Mapping[str, Any]) -> int:
+    """`consumer_lag` counts from the commit; what the application took is known once it took something."""
+    taken = entry.get("app_offset", -1)
+    return max(0, entry.get("hi_offset", 0) - taken if taken >= 0 else entry.get("consumer_lag", 0))
