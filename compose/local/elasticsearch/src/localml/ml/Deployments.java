@@ -1,0 +1,289 @@
+package localml.ml;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ThreadLocalRandom;
+import localml.fault.Faults;
+import org.elasticsearch.ElasticsearchStatusException;
+import org.elasticsearch.action.ActionListener;
+import org.elasticsearch.action.support.GroupedActionListener;
+import org.elasticsearch.common.component.AbstractLifecycleComponent;
+import org.elasticsearch.common.unit.ByteSizeValue;
+import org.elasticsearch.core.TimeValue;
+import org.elasticsearch.rest.RestStatus;
+import org.elasticsearch.threadpool.ThreadPool;
+import org.elasticsearch.xpack.core.ml.inference.assignment.AssignmentState;
+import org.elasticsearch.xpack.core.ml.inference.assignment.Priority;
+import org.elasticsearch.xpack.core.ml.utils.ExceptionsHelper;
+
+/** The deployments of this node and the inference endpoints over them; both come back after a restart. */
+public final class Deployments extends AbstractLifecycleComponent {
+    private final ThreadPool threadPool;
+    private final Faults faults;
+    private final EncoderProcess.Launch launch;
+    private final StateStore store;
+    private final Map<String, Deployment> deployments = new ConcurrentSkipListMap<>();
+    private final Map<String, Endpoint> endpoints = new ConcurrentSkipListMap<>();
+    private final Map<String, SyntheticModel.Parameters> synthetic = new ConcurrentHashMap<>();
+    private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
+        Thread thread = new Thread(task, "local-ml-synthetic");
+        thread.setDaemon(true);
+        return thread;
+    });
+
+    public Deployments(ThreadPool threadPool, Faults faults, List<String> encoderCommand, Path dataFolder, Path logFolder) {
+        this.threadPool = threadPool;
+        this.faults = faults;
+        this.launch = new EncoderProcess.Launch(encoderCommand, logFolder.resolve("encoder.log"));
+        this.store = new StateStore(dataFolder.resolve("local_ml.json"));
+        faults.onChange(() -> deployments.values().forEach(Deployment::dispatch));
+    }
+
+    @Override
+    protected void doStart() {
+        Map<String, Object> state = store.read();
+        objects(state, "synthetic").forEach(
+            o -> synthetic.put((String) o.get("deployment_id"), parameters(o))
+        );
+        objects(state, "endpoints").stream().map(Endpoint::fromMap).forEach(e -> endpoints.put(e.id(), e));
+        objects(state, "deployments").stream().map(Deployments::params).forEach(this::launch);
+    }
+
+    @SuppressWarnings("unchecked")
+    private static List<Map<String, Object>> objects(Map<String, Object> state, String key) {
+        return (List<Map<String, Object>>) state.getOrDefault(key, List.of());
+    }
+
+    @Override
+    protected void doStop() {
+        deployments.values().parallelStream().forEach(Deployment::stop);
+        timer.shutdownNow();
+    }
+
+    @Override
+    protected void doClose() {}
+
+    // ---- deployments
+
+    public Collection<Deployment> all() {
+        return deployments.values();
+    }
+
+    /** The deployment with this id, or null. */
+    public Deployment get(String deploymentId) {
+        return deployments.get(deploymentId);
+    }
+
+    /** Like {@link #get}, but an unknown id is the API's 404. */
+    public Deployment require(String deploymentId) {
+        Deployment deployment = deployments.get(deploymentId);
+        if (deployment == null) {
+            throw ExceptionsHelper.missingModelDeployment(deploymentId);
+        }
+        return deployment;
+    }
+
+    /** Creates and starts a deployment; refusals as in TransportStartTrainedModelDeploymentAction. */
+    public synchronized Deployment start(DeploymentParams params) {
+        String id = params.deploymentId();
+        if (Models.exists(params.modelId()) == false) {
+            throw ExceptionsHelper.missingTrainedModel(params.modelId());
+        }
+        if (deployments.containsKey(id)) {
+            throw new ElasticsearchStatusException(
+                "Could not start model deployment because an existing deployment with the same id [" + id + "] exist",
+                RestStatus.BAD_REQUEST
+            );
+        }
+        if (Models.exists(id) && id.equals(params.modelId()) == false) {
+            throw ExceptionsHelper.badRequestException(
+                "Deployment id [{}] is the same as an another model which is not the model being deployed. "
+                    + "Deployment id can be the same as the model being deployed but cannot match a different model",
+                id
+            );
+        }
+        Deployment deployment = launch(params);
+        persist();
+        return deployment;
+    }
+
+    private Deployment launch(DeploymentParams params) {
+        Evaluator.Factory factory = Models.isSynthetic(params.modelId())
+            ? events -> SyntheticModel.start(timer, () -> synthetic(params.deploymentId()), events)
+            : events -> EncoderProcess.start(launch, params, events);
+        Deployment deployment = new Deployment(params, new ProcessContext.Environment(threadPool, faults, factory));
+        deployments.put(params.deploymentId(), deployment);
+        deployment.start();
+        return deployment;
+    }
+
+    /** Stops and forgets a deployment; returns when its processes have ended. */
+    public void stop(String deploymentId) {
+        Deployment deployment = require(deploymentId);
+        deployment.stop();
+        synchronized (this) {
+            deployments.remove(deploymentId, deployment);
+            persist();
+        }
+    }
+
+    public synchronized Deployment scale(String deploymentId, int allocations) {
+        Deployment deployment = require(deploymentId);
+        deployment.scaleTo(allocations);
+        persist();
+        return deployment;
+    }
+
+    /** Whether {@code id} names a deployment or a model with deployments (TrainedModelAssignmentUtils). */
+    public boolean isAssigned(String id) {
+        return deployments.containsKey(id) || ofModel(id).isEmpty() == false;
+    }
+
+    private List<Deployment> ofModel(String modelId) {
+        return deployments.values().stream().filter(d -> d.params().modelId().equals(modelId)).toList();
+    }
+
+    /**
+     * The deployment with this id, else a random one of the model with this id, started ones first
+     * (TransportInternalInferModelAction#pickAssignment); null when there is none.
+     */
+    private Deployment pick(String id) {
+        Deployment exact = deployments.get(id);
+        if (exact != null) {
+            return exact;
+        }
+        List<Deployment> candidates = ofModel(id);
+        List<Deployment> started = candidates.stream()
+            .filter(d -> d.assignmentState() == AssignmentState.STARTED).toList();
+        List<Deployment> best = started.isEmpty() ? candidates : started;
+        return best.isEmpty() ? null : best.get(ThreadLocalRandom.current().nextInt(best.size()));
+    }
+
+    /**
+     * Evaluates texts by a deployment or model id. Every text is a request of its own and takes a queue slot of its
+     * own; one failed text fails them all, after all have been answered.
+     */
+    public void infer(String id, List<String> texts, Origin origin, TimeValue timeout, ActionListener<List<Evaluation>> listener) {
+        Deployment deployment = pick(id);
+        if (deployment == null) {
+            listener.onFailure(notDeployed(id));
+            return;
+        }
+        Evaluation[] results = new Evaluation[texts.size()];
+        var all = new GroupedActionListener<Void>(
+            texts.size(), listener.map(ignored -> List.of(results))
+        );
+        for (int i = 0; i < texts.size(); i++) {
+            int slot = i;
+            deployment.infer(new InferenceRequest(texts.get(i), origin, timeout, all.map(evaluation -> {
+                results[slot] = evaluation;
+                return null;
+            })));
+        }
+    }
+
+    private static Exception notDeployed(String id) {
+        return Models.exists(id)
+            ? ExceptionsHelper.conflictStatusException(
+                "Model [" + id + "] must be deployed to use. Please deploy with the start trained model deployment API."
+            )
+            : ExceptionsHelper.missingTrainedModel(id);
+    }
+
+    // ---- endpoints
+
+    public Map<String, Endpoint> endpoints() {
+        return endpoints;
+    }
+
+    public synchronized void putEndpoint(Endpoint endpoint) {
+        endpoints.put(endpoint.id(), endpoint);
+        persist();
+    }
+
+    public synchronized void removeEndpoint(String id) {
+        endpoints.remove(id);
+        persist();
+    }
+
+    // ---- the synthetic model's parameters
+
+    SyntheticModel.Parameters synthetic(String deploymentId) {
+        return synthetic.getOrDefault(deploymentId, SyntheticModel.Parameters.DEFAULT);
+    }
+
+    /** The synthetic model's parameters as this deployment uses them, by their names. */
+    public Map<String, Object> syntheticParameters(String deploymentId) {
+        SyntheticModel.Parameters p = synthetic(deploymentId);
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("base_ms", p.baseMs());
+        map.put("ms_per_token", p.msPerToken());
+        map.put("sigma", p.sigma());
+        return map;
+    }
+
+    /** Changes the given parameters for the requests that this deployment takes from now on; it need not exist yet. */
+    public synchronized void setSyntheticParameters(String deploymentId, Map<String, Object> changes) {
+        Map<String, Object> merged = syntheticParameters(deploymentId);
+        merged.putAll(changes);
+        synthetic.put(deploymentId, parameters(merged));
+        persist();
+    }
+
+    private static SyntheticModel.Parameters parameters(Map<String, Object> map) {
+        return new SyntheticModel.Parameters(number(map, "base_ms"), number(map, "ms_per_token"), number(map, "sigma"));
+    }
+
+    private static double number(Map<String, Object> map, String key) {
+        return ((Number) map.get(key)).doubleValue();
+    }
+
+    // ---- persistence
+
+    private void persist() {
+        Map<String, Object> state = new LinkedHashMap<>();
+        state.put("deployments", deployments.values().stream().map(d -> toMap(d.params())).toList());
+        state.put("endpoints", endpoints.values().stream().map(Endpoint::toMap).toList());
+        List<Map<String, Object>> parameters = new ArrayList<>();
+        synthetic.keySet().forEach(id -> {
+            Map<String, Object> map = new HashMap<>(syntheticParameters(id));
+            map.put("deployment_id", id);
+            parameters.add(map);
+        });
+        state.put("synthetic", parameters);
+        store.write(state);
+    }
+
+    private static Map<String, Object> toMap(DeploymentParams params) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("model_id", params.modelId());
+        map.put("deployment_id", params.deploymentId());
+        map.put("number_of_allocations", params.allocations());
+        map.put("threads_per_allocation", params.threadsPerAllocation());
+        map.put("queue_capacity", params.queueCapacity());
+        map.put("cache_bytes", params.cacheSize().getBytes());
+        map.put("priority", params.priority().toString());
+        return map;
+    }
+
+    private static DeploymentParams params(Map<String, Object> map) {
+        return new DeploymentParams(
+            (String) map.get("model_id"),
+            (String) map.get("deployment_id"),
+            (int) map.get("number_of_allocations"),
+            (int) map.get("threads_per_allocation"),
+            (int) map.get("queue_capacity"),
+            ByteSizeValue.ofBytes(((Number) map.get("cache_bytes")).longValue()),
+            Priority.fromString((String) map.get("priority"))
+        );
+    }
+}

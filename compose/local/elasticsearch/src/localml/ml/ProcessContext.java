@@ -1,0 +1,277 @@
+package localml.ml;
+
+import java.time.Instant;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import localml.fault.Faults;
+import org.elasticsearch.ElasticsearchStatusException;
+import org.elasticsearch.common.util.concurrent.EsRejectedExecutionException;
+import org.elasticsearch.core.TimeValue;
+import org.elasticsearch.rest.RestStatus;
+import org.elasticsearch.threadpool.ThreadPool;
+
+/**
+ * The queue, the allocations and the counters of a deployment, from one start of its process to the next.
+ *
+ * <p>Elasticsearch runs one native process per deployment and node, with a thread per allocation; here every
+ * allocation has a process of its own, but they live and die together as that one process does: when one dies, what
+ * was being computed fails, what was queued is refused and the counters are lost (ProcessContext, DeploymentManager
+ * and PyTorchResultProcessor).
+ */
+final class ProcessContext implements Evaluator.Events {
+    static final String QUEUE_FULL = "inference process queue is full. Unable to execute command";
+    static final String SHUT_DOWN = "inference process worker service has shutdown";
+    static final String STOPPING = "inference canceled as process is stopping";
+
+    /** Told when the first allocations are ready, or when the process is lost. */
+    interface Owner {
+        void processStarted();
+
+        void processCrashed(ProcessContext context, String reason);
+    }
+
+    /** What the context needs from outside. */
+    record Environment(ThreadPool threadPool, Faults faults, Evaluator.Factory factory) {}
+
+    final Instant startTime = Instant.now();
+    final AtomicInteger rejected = new AtomicInteger();
+    final AtomicInteger timeouts = new AtomicInteger();
+    final ResultStats stats = new ResultStats(System::currentTimeMillis);
+    private final String deploymentId;
+    private final Environment environment;
+    private final Owner owner;
+    private final InferenceQueue queue;
+    private final InferenceCache cache;
+    private final Set<Evaluator> starting = new HashSet<>();
+    private final Set<Evaluator> running = new LinkedHashSet<>();
+    private final ArrayDeque<Evaluator> idle = new ArrayDeque<>();
+    private final Set<InferenceRequest> inFlight = new LinkedHashSet<>();
+    private int target;
+    private boolean announced;
+    private boolean closed;
+
+    ProcessContext(DeploymentParams params, Environment environment, Owner owner) {
+        this.deploymentId = params.deploymentId();
+        this.environment = environment;
+        this.owner = owner;
+        this.queue = new InferenceQueue(params.queueCapacity());
+        this.cache = new InferenceCache(params.cacheSize().getBytes());
+    }
+
+    /** Starts or retires allocations until there are {@code count}; busy ones first finish what they compute. */
+    void scaleTo(int count) {
+        List<Evaluator> surplus = new ArrayList<>();
+        synchronized (this) {
+            target = count;
+            while (closed == false && starting.size() + running.size() < target) {
+                starting.add(environment.factory().start(this));
+            }
+            while (running.size() > target && idle.isEmpty() == false) {
+                Evaluator evaluator = idle.poll();
+                running.remove(evaluator);
+                surplus.add(evaluator);
+            }
+        }
+        surplus.forEach(Evaluator::close);
+    }
+
+    synchronized int allocations() {
+        return running.size();
+    }
+
+    /** Queued and being computed (DeploymentManager#getStats); only the queued part is bounded. */
+    synchronized int pending() {
+        return queue.size() + inFlight.size();
+    }
+
+    void submit(InferenceRequest request) {
+        scheduleTimeout(request);
+        EsRejectedExecutionException refusal = enqueue(request);
+        if (refusal != null) {
+            request.fail(refusal, rejected::incrementAndGet);
+            return;
+        }
+        dispatch();
+    }
+
+    private void scheduleTimeout(InferenceRequest request) {
+        if (request.timeout.equals(TimeValue.MAX_VALUE)) {
+            return;
+        }
+        request.timer(environment.threadPool().schedule(() -> {
+            String message = "timeout [" + request.timeout + "] waiting for inference result";
+            request.fail(
+                new ElasticsearchStatusException(message, RestStatus.REQUEST_TIMEOUT), timeouts::incrementAndGet
+            );
+        }, request.timeout, environment.threadPool().generic()));
+    }
+
+    private synchronized EsRejectedExecutionException enqueue(InferenceRequest request) {
+        if (closed) {
+            return new EsRejectedExecutionException(SHUT_DOWN, true);
+        }
+        boolean refuse = request.origin == Origin.INGEST && environment.faults().rejectsItem(deploymentId);
+        if (refuse || queue.offer(request) == false) {
+            return new EsRejectedExecutionException(QUEUE_FULL, false);
+        }
+        return null;
+    }
+
+    /** Gives queued requests to idle allocations until one of both runs out. */
+    void dispatch() {
+        for (Runnable work = next(); work != null; work = next()) {
+            work.run();
+        }
+    }
+
+    private synchronized Runnable next() {
+        if (closed || idle.isEmpty() || environment.faults().isStalled(deploymentId)) {
+            return null;
+        }
+        InferenceRequest request = queue.poll();
+        // Who timed out in the queue is skipped, not computed (AbstractPyTorchAction#doRun).
+        while (request != null && request.isNotified()) {
+            request = queue.poll();
+        }
+        if (request == null) {
+            return null;
+        }
+        InferenceRequest taken = request;
+        Evaluator evaluator = idle.poll();
+        inFlight.add(taken);
+        Evaluation cached = cache.get(taken.text);
+        if (cached != null) {
+            idle.addFirst(evaluator);
+            return () -> finish(taken, cached.slowedTo(0), true);
+        }
+        return () -> evaluator.evaluate(taken.text, evaluation -> evaluated(evaluator, taken, evaluation));
+    }
+
+    private void evaluated(Evaluator evaluator, InferenceRequest request, Evaluation evaluation) {
+        double slowed = environment.faults().slowed(deploymentId, evaluation.timeMs());
+        long extra = Math.round(slowed - evaluation.timeMs());
+        if (extra <= 0) {
+            release(evaluator, request, evaluation);
+            return;
+        }
+        environment.threadPool().schedule(
+            () -> release(evaluator, request, evaluation.slowedTo(slowed)),
+            TimeValue.timeValueMillis(extra),
+            environment.threadPool().generic()
+        );
+    }
+
+    private void release(Evaluator evaluator, InferenceRequest request, Evaluation evaluation) {
+        boolean retire;
+        synchronized (this) {
+            retire = closed == false && running.size() > target && running.remove(evaluator);
+            if (retire == false && running.contains(evaluator)) {
+                idle.add(evaluator);
+            }
+        }
+        if (evaluation.error() == null) {
+            cache.put(request.text, evaluation);
+        }
+        finish(request, evaluation, false);
+        if (retire) {
+            environment.threadPool().generic().execute(evaluator::close);
+        }
+        dispatch();
+    }
+
+    private void finish(InferenceRequest request, Evaluation evaluation, boolean cacheHit) {
+        synchronized (this) {
+            if (inFlight.remove(request) == false) {
+                return;
+            }
+        }
+        if (evaluation.error() != null) {
+            stats.error();
+        } else if (request.isNotified() == false) {
+            stats.success(evaluation.timeMs(), cacheHit);
+        }
+        environment.threadPool().generic().execute(() -> {
+            if (evaluation.error() != null) {
+                request.fail(inferenceError(evaluation.error()));
+            } else {
+                request.succeed(evaluation);
+            }
+        });
+    }
+
+    @Override
+    public void ready(Evaluator evaluator) {
+        boolean first;
+        synchronized (this) {
+            if (starting.remove(evaluator) == false) {
+                return;
+            }
+            running.add(evaluator);
+            idle.add(evaluator);
+            first = announced == false && running.size() >= target;
+            announced |= first;
+        }
+        if (first) {
+            owner.processStarted();
+        }
+        // The target may have shrunk while this one started.
+        scaleTo(target);
+        dispatch();
+    }
+
+    @Override
+    public void died(Evaluator evaluator, String reason) {
+        synchronized (this) {
+            if (closed || (starting.contains(evaluator) || running.contains(evaluator)) == false) {
+                return;
+            }
+        }
+        owner.processCrashed(this, reason);
+    }
+
+    /** Kills one allocation as an accident would; false when there is none that can die. */
+    boolean crashOne() {
+        Evaluator victim;
+        synchronized (this) {
+            // A busy one if there is one: its request shows what a crash does.
+            victim = running.stream().filter(e -> idle.contains(e) == false).findFirst()
+                .orElse(running.stream().findFirst().orElse(null));
+        }
+        return victim != null && victim.crash();
+    }
+
+    /**
+     * Ends everything: what was being computed fails with {@code inFlightError}, what was queued with
+     * {@code queuedFailure}.
+     */
+    void close(String inFlightError, Exception queuedFailure) {
+        List<Evaluator> evaluators = new ArrayList<>();
+        List<InferenceRequest> computed;
+        List<InferenceRequest> queued;
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            evaluators.addAll(starting);
+            evaluators.addAll(running);
+            computed = List.copyOf(inFlight);
+            inFlight.clear();
+            queued = queue.drain();
+        }
+        computed.forEach(request -> request.fail(inferenceError(inFlightError)));
+        queued.forEach(request -> request.fail(queuedFailure));
+        evaluators.parallelStream().forEach(Evaluator::close);
+    }
+
+    private static ElasticsearchStatusException inferenceError(String error) {
+        return new ElasticsearchStatusException(
+            "Error in inference process: [" + error + "]", RestStatus.INTERNAL_SERVER_ERROR
+        );
+    }
+}
