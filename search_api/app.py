@@ -62,13 +62,12 @@ def create_app(parts: Parts) -> FastAPI:
         await parts.close()
 
     # The usual documentation pages load scripts from elsewhere, so there are none: /openapi.json is for any viewer.
-    app = FastAPI(title="search_api", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="search_api", version=__version__, lifespan=lifespan, openapi_url=None)
     app.state.parts = parts
     app.include_router(router)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     app.openapi = lambda: describe.openapi(app, parts.settings)  # type: ignore[method-assign]
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _problem)
     for error in {row.error for row in TABLE} - {Exception}:
         app.add_exception_handler(error, _problem)
     app.add_middleware(BodyLimit, largest=parts.settings.limits.body_kbytes * 1024, refuse=edge.refuse)
@@ -127,10 +126,16 @@ async def readyz(request: Request) -> Response:
     return json({"ready": report.ready, **msgspec.to_builtins(report)}, 200 if report.ready else 503)
 
 
-@router.get("/problems/{name}", summary="What a problem means")
+@router.get("/problems/{name}", responses=describe.PROBLEM_RESPONSES, summary="What a problem means")
 async def problem(name: str) -> Response:
     """Return the kind of problem that an error's `type` names."""
     return json(describe.problem(name))
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> Response:
+    """Return the OpenAPI document."""
+    return json(request.app.openapi())
 
 
 @router.get("/", include_in_schema=False)

@@ -24,6 +24,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     status: _response(status) for status in sorted({row.status for row in TABLE} - {405})
 }
 """The problems that a search can end in, for OpenAPI."""
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {status: RESPONSES[status] for status in (404, 422)}
 
 
 def index(settings: IndexSettings) -> Json:

@@ -56,7 +56,7 @@ class Edge:
         request_id = scope["request_id"] = _request_id(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        started, status = self._clock.monotonic(), 500
+        started, status = self._clock.monotonic(), 0
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -67,6 +67,10 @@ class Edge:
 
         try:
             await self._app(scope, receive, watched)
+        except Exception as error:  # nothing is further out: whatever is not known becomes a 500 without its reason
+            if status:
+                raise
+            await refuse(scope, receive, watched, error)
         finally:
             self._record(scope, status, self._clock.monotonic() - started)
 
@@ -93,8 +97,8 @@ def _add_headers(message: Message, request_id: str) -> None:
 
 def _route(scope: Scope) -> str:
     """Return the pattern that matched, so that metrics have as many routes as the service, not as the world invents."""
-    route = scope.get("route")
-    return getattr(route, "path", None) or "unmatched"
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return path or scope.get("root_path") or "unmatched"
 
 
 def json(content: Json, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -20,7 +20,7 @@ EXPANSIONS = Metric(
     "search_api_expansions_total",
     "counter",
     ("result",),
-    "Queries that needed tokens: cached, shared with another request, or inferred",
+    "Queries that needed tokens: cached, shared (another request infers them), computed",
 )
 EXPANSION_ENTRIES = Metric("search_api_expansion_entries", "gauge", (), "Queries whose tokens are kept")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema, model_validator
@@ -20,7 +19,8 @@ VALUE_CHARS = 1_000
 def _number(value: object) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number")  # noqa: TRY004 - what pydantic expects of a validator
-    if not math.isfinite(value) or abs(value) > LARGEST:
+    # False for NaN too.
+    if not -LARGEST <= value <= LARGEST:
         raise ValueError(f"must lie between -{LARGEST} and {LARGEST}")
     return value
 

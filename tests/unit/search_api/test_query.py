@@ -1,0 +1,94 @@
+"""The bodies that go to Elasticsearch, compared whole."""
+
+import pytest
+
+from search_api import query
+from search_api.model import SearchRequest
+from search_api.settings import IndexSettings
+from tests.unit.search_api.fakes import INDEX
+
+TOKENS = {"heist": 2.0, "bank": 0.5}
+EXCLUDES = {"excludes": ["text_embedding", "model_id", "is_truncated", "_streamer"]}
+
+
+def index(**changes):
+    return IndexSettings(**{**INDEX, **changes})
+
+
+def body(tokens=TOKENS, of=None, **request):
+    return query.body(SearchRequest(query="the heist", **request), of or index(), tokens, 2_000)
+
+
+def semantic(boost=1.0, prune=False):
+    return {
+        "sparse_vector": {"field": "text_embedding", "query_vector": TOKENS, "prune": prune, "boost": boost},
+    }
+
+
+def lexical(boost=1.0):
+    return {
+        "multi_match": {"query": "the heist", "type": "best_fields", "fields": ["title^1", "text^1"], "boost": boost},
+    }
+
+
+def whole(*parts, **clauses):
+    return {
+        "query": {"bool": {"should": list(parts), "minimum_should_match": 1, **clauses}},
+        "size": 10,
+        "_source": EXCLUDES,
+        "track_total_hits": False,
+        "timeout": "2000ms",
+    }
+
+
+def test_semantic_asks_by_tokens_and_says_whether_to_prune():
+    assert body(mode="semantic") == whole(semantic())
+
+
+def test_pruning_is_a_setting():
+    assert body(mode="semantic", of=index(prune=True)) == whole(semantic(prune=True))
+
+
+def test_lexical_asks_by_words_without_tokens():
+    assert body(tokens=None, mode="lexical") == whole(lexical())
+
+
+def test_hybrid_is_the_default_and_weighs_both():
+    assert body() == whole(semantic(boost=1.0), lexical(boost=4.0))
+
+
+def test_boosts_are_settings():
+    weighed = index(semantic_boost=2.5, lexical_boost=0.5)
+    assert body(of=weighed) == whole(semantic(boost=2.5), lexical(boost=0.5))
+
+
+def test_field_boosts_are_written_shortly():
+    weighed = index(lexical_fields={"title": 2, "text": 0.25})
+    part = body(tokens=None, mode="lexical", of=weighed)["query"]["bool"]["should"][0]
+    assert part["multi_match"]["fields"] == ["title^2", "text^0.25"]
+
+
+def test_filters_narrow_and_do_not_score():
+    filters = [{"field": "genres", "any_of": ["Crime", "Drama"]}, {"field": "year", "gte": 1990, "lt": 2000}]
+    clauses = [{"terms": {"genres": ["Crime", "Drama"]}}, {"range": {"year": {"gte": 1990, "lt": 2000}}}]
+    assert body(mode="semantic", filters=filters) == whole(semantic(), filter=clauses)
+
+
+@pytest.mark.parametrize("tokens", [{}, None])
+def test_a_text_without_tokens_matches_nothing_by_meaning(tokens):
+    assert body(tokens=tokens, mode="semantic")["query"] == {"match_none": {}}
+
+
+def test_a_text_without_tokens_is_searched_by_its_words_in_hybrid_mode():
+    assert body(tokens={}) == whole(lexical(boost=4.0))
+
+
+def test_size_and_fields_of_the_answer():
+    shown = body(mode="lexical", size=3, of=index(result_fields=["title"]))
+    assert shown["size"] == 3
+    assert shown["_source"] == {"includes": ["title"], **EXCLUDES}
+
+
+@pytest.mark.parametrize(("mode", "needed"), [("semantic", True), ("lexical", False), ("hybrid", True)])
+def test_only_meaning_needs_tokens(mode, needed):
+    assert query.needs_tokens(SearchRequest(query="x", mode=mode)) is needed
