@@ -129,6 +129,19 @@ def run(
 
 
 @app.command()
+def status(
+    config: Config = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again every two seconds, until Ctrl-C.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show lag, group, rates, deployments and indices; a part that cannot be reached is shown as such."""
+    settings = _settings(config)
+    from streamer.tools.status_view import show
+
+    asyncio.run(show(settings, watch=watch, as_json=as_json))
+
+
+@app.command()
 def config(
     config: Config = None,
     defaults: Annotated[

@@ -40,6 +40,8 @@ def configure(level: str, form: Format) -> None:
     )
     # Foreign libraries speak only when something is wrong; their own retries and pings are noise.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
+    # It tells of each request that failed, which is raised as an error all the same.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
 
 def get(action_prefix: str) -> structlog.stdlib.BoundLogger:

@@ -46,7 +46,8 @@ class Admin:
 
     def __init__(self, settings: KafkaSettings) -> None:
         """Prepare a client; it connects when it is asked something."""
-        self._client = AdminClient(connection(settings))
+        # What goes wrong is raised; librdkafka would write a line each time that it tries to connect.
+        self._client = AdminClient(connection(settings) | {"log_level": 0})
 
     def cluster_id(self) -> str:
         """Return the id of the Kafka cluster."""

@@ -72,8 +72,10 @@ def producer(settings: KafkaSettings) -> dict[str, Any]:
 def ours(error: ClientError | KafkaException, doing: str) -> KafkaError:
     """Return our error for librdkafka's, which happened while `doing`."""
     cause = error.args[0] if isinstance(error, KafkaException) else error
-    kind = KafkaUnavailable if cause.code() in UNREACHABLE else KafkaError
-    return kind(f"{doing} failed: {cause.str()} ({cause.name()})")
+    text = f"{doing} failed: {cause.str()} ({cause.name()})"
+    if cause.code() in UNREACHABLE:
+        return KafkaUnavailable(f"{text}: check that kafka.bootstrap_servers is right and a broker runs there")
+    return KafkaError(text)
 
 
 def _text(value: object) -> str | None:

@@ -31,6 +31,7 @@ def last_records(settings: KafkaSettings, ends: Mapping[Partition, int]) -> list
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "latest",
+        "log_level": 0,
     }
     with closing(Consumer(configuration)) as consumer:
         consumer.assign(wanted)
