@@ -162,4 +162,5 @@ class Report:
 def _untaken(entry: Mapping[str, Any]) -> int:
     """`consumer_lag` counts from the commit; what the application took is known once it took something."""
     taken = entry.get("app_offset", -1)
-    return max(0, entry.get("hi_offset", 0) - taken if taken >= 0 else entry.get("consumer_lag", 0))
+    lag = entry.get("hi_offset", 0) - taken if taken >= 0 else entry.get("consumer_lag", 0)
+    return max(0, int(lag))

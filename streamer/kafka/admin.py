@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -22,6 +23,14 @@ from streamer.model import Partition
 from streamer.settings import KafkaSettings
 
 TIMEOUT = 15.0
+POLL = 0.1
+COORDINATOR_MOVING = frozenset(
+    {
+        ClientError.COORDINATOR_LOAD_IN_PROGRESS,
+        ClientError.COORDINATOR_NOT_AVAILABLE,
+        ClientError.NOT_COORDINATOR,
+    }
+)
 
 T = TypeVar("T")
 
@@ -114,17 +123,22 @@ class Admin:
         """Return what `group` committed; partitions without a commit are left out."""
         wanted = [TopicPartition(partition.topic, partition.number) for partition in partitions]
         request = [ConsumerGroupTopicPartitions(group, wanted)]
-        future = self._client.list_consumer_group_offsets(request, request_timeout=TIMEOUT)[group]
+        found = _settled(
+            lambda: self._client.list_consumer_group_offsets(request, request_timeout=TIMEOUT)[group],
+            f"reading the offsets of {group}",
+        )
         return {
             Partition(position.topic, position.partition): Committed(position.offset, position.metadata or "")
-            for position in _result(future, f"reading the offsets of {group}").topic_partitions
+            for position in found.topic_partitions
             if position.offset >= 0
         }
 
     def members(self, group: str) -> list[dict[str, Any]]:
         """Return the members of `group` with the partitions that each has."""
-        future = self._client.describe_consumer_groups([group], request_timeout=TIMEOUT)[group]
-        described = _result(future, f"describing the group {group}")
+        described = _settled(
+            lambda: self._client.describe_consumer_groups([group], request_timeout=TIMEOUT)[group],
+            f"describing the group {group}",
+        )
         return [
             {
                 "member": member.member_id,
@@ -134,6 +148,18 @@ class Admin:
             }
             for member in described.members
         ]
+
+
+def _settled(ask: Callable[[], Future[T]], doing: str) -> T:
+    """Ask a group's coordinator, again while it is loading or moving: librdkafka passes that on to its callers."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            return ask().result()
+        except KafkaException as error:
+            if error.args[0].code() not in COORDINATOR_MOVING or time.monotonic() > deadline:
+                raise ours(error, doing) from error
+        time.sleep(POLL)
 
 
 def _result(future: Future[T], doing: str) -> T:
