@@ -4,7 +4,7 @@ import * as address from "./address.js";
 import * as api from "./api.js";
 import { element } from "./dom.js";
 import { Filters } from "./filters.js";
-import { list, problem, sideBySide, welcome } from "./results.js";
+import { list, milliseconds, problem, sideBySide, welcome } from "./results.js";
 
 const MODES = ["semantic", "hybrid", "lexical"];
 const SIZE = 10;
@@ -96,7 +96,7 @@ function offer(hits) {
 function summary(found, mode) {
   const count = found.hits.length === 1 ? "1 result" : found.hits.length === SIZE ? `The best ${SIZE} results` : `${found.hits.length} results`;
   const partial = found.partial ? " · incomplete: a part of the index did not answer in time" : "";
-  return found.hits.length ? `${count} ${HOW[mode]} in ${found.took_ms} ms${partial}` : "";
+  return found.hits.length ? `${count} ${HOW[mode]} in ${milliseconds(found)}${partial}` : "";
 }
 
 function show(content, line) {

@@ -50,6 +50,11 @@ function shortened(text) {
   return `${text.slice(0, text.lastIndexOf(" ", LONGEST_TEXT))} …`;
 }
 
+/** Return how long `answer` took. */
+export function milliseconds(answer) {
+  return `${answer.took_ms < 10 ? answer.took_ms : Math.round(answer.took_ms)} ms`;
+}
+
 /** Return the answers of several modes beside each other; each card says where the others have it. */
 export function sideBySide(columns, view) {
   const ranks = Object.fromEntries(columns.map(({ mode, answer }) => [mode, rankOf(answer)]));
@@ -61,8 +66,8 @@ function rankOf(answer) {
 }
 
 function column({ mode, answer, error }, ranks, view) {
-  const heading = element("h2", { id: `column-${mode}` }, label(mode), answer && element("span", { class: "quiet" }, ` ${answer.took_ms} ms`));
-  const body = error ? problem(error, view, "h3") : list(answer, view);
+  const heading = element("h2", { id: `column-${mode}` }, label(mode), answer && element("span", { class: "quiet" }, ` ${milliseconds(answer)}`));
+  const body = error ? problem(error, { again: view.again }, "h3") : list(answer, view);
   for (const card of body.querySelectorAll(".hit")) card.append(elsewhere(card.dataset.id, mode, ranks));
   return element("section", { class: "column", "aria-labelledby": `column-${mode}` }, heading, body);
 }
@@ -80,15 +85,15 @@ function nothing(view) {
 
 /** Return what to show before the first search. */
 export function welcome() {
-  const explained = { Semantic: "finds by meaning", Lexical: "finds by the words themselves", Hybrid: "weighs both" };
+  const explained = { Hybrid: "weighs meaning and words", Semantic: "finds by meaning", Lexical: "finds by the words themselves" };
   const terms = Object.entries(explained).map(([mode, what]) => element("div", {}, element("dt", {}, mode), element("dd", {}, what)));
   return element("div", { class: "notice" }, element("p", {}, "Describe what you are looking for in your own words."), element("dl", { class: "modes-explained" }, terms));
 }
 
 /** Return what to show for `error`, a Problem. */
 export function problem(error, view, heading = "h2") {
-  const again = element("button", { type: "button", on: { click: () => view.again() } }, "Try again");
-  const byWords = error.needsEncoder && element("button", { type: "button", on: { click: () => view.switchTo("lexical") } }, "Search by words instead");
+  const again = element("button", { type: "button", class: "second", on: { click: () => view.again() } }, "Try again");
+  const byWords = error.needsEncoder && view.switchTo && element("button", { type: "button", on: { click: () => view.switchTo("lexical") } }, "Search by words instead");
   const details = error.errors.map((one) => element("li", {}, one.detail, one.allowed?.length ? ` (allowed: ${one.allowed.join(", ")})` : ""));
   return element(
     "div",
