@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.elasticsearch.common.logging.LogConfigurator;
 import org.elasticsearch.common.settings.Settings;
+import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.env.Environment;
 import org.elasticsearch.http.HttpServerTransport;
 import org.elasticsearch.node.LocalNode;
@@ -15,6 +16,7 @@ import org.elasticsearch.node.Node;
 /** Starts one Elasticsearch node with the local ML node in it: {@code localml.Main path.home=DIR http.port=N ...}. */
 public final class Main {
     private static final String NODE_NAME = "local";
+    private static final TimeValue RECOVERY_TIMEOUT = TimeValue.timeValueSeconds(30);
 
     private Main() {}
 
@@ -29,9 +31,18 @@ public final class Main {
         CountDownLatch closed = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> close(node, closed), "close-node"));
         node.start();
+        awaitShards(node);
         var address = node.injector().getInstance(HttpServerTransport.class).boundAddress().publishAddress();
         System.out.println("ready http=127.0.0.1:" + address.getPort());
         closed.await();
+    }
+
+    /** Waits until what was there before a restart can be searched; after the time-out it is served as far as it goes. */
+    private static void awaitShards(Node node) {
+        node.client().admin().cluster().prepareHealth(RECOVERY_TIMEOUT)
+            .setWaitForYellowStatus()
+            .setTimeout(RECOVERY_TIMEOUT)
+            .get();
     }
 
     private static Settings settings(String[] arguments) {
@@ -43,6 +54,8 @@ public final class Main {
             .put("http.type", LocalMlPlugin.HTTP)
             .put("http.host", "127.0.0.1")
             .put("network.host", "127.0.0.1")
+            // Bulks may wait for inference for ever; without a limit the node would wait for them when it stops.
+            .put("http.shutdown_grace_period", "1s")
             // Disk watermarks would make the index read-only on a nearly full developer machine.
             .put("cluster.routing.allocation.disk.threshold_enabled", false);
         for (String argument : arguments) {

@@ -61,7 +61,7 @@ public final class Deployment implements ProcessContext.Owner {
         };
     }
 
-    void start() {
+    synchronized void start() {
         ProcessContext next = new ProcessContext(params, environment, this);
         context = next;
         try {
@@ -72,12 +72,12 @@ public final class Deployment implements ProcessContext.Owner {
     }
 
     /** Starts or retires allocations; the queue and the counters stay. */
-    void scaleTo(int allocations) {
+    synchronized void scaleTo(int allocations) {
         params = params.withAllocations(allocations);
         context.scaleTo(allocations);
     }
 
-    void stop() {
+    synchronized void stop() {
         state = RoutingState.STOPPING;
         context.close(ProcessContext.STOPPING, new EsRejectedExecutionException(ProcessContext.SHUT_DOWN, true));
         started.onFailure(conflict("[" + params.deploymentId() + "] was stopped before it had started"));
