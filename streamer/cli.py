@@ -142,6 +142,23 @@ def status(
 
 
 @app.command()
+def ops(
+    config: Config = None,
+    windows: Annotated[str, typer.Option(metavar="S,S", help="Sizes of the windows in seconds.")] = "10,60",
+) -> None:
+    """Serve outcomes in tumbling windows as JSON on the ops port; optional, nothing depends on it."""
+    settings = _settings(config)
+    from streamer.ops.windows import window_sizes
+
+    sizes = window_sizes(windows)
+    try:
+        from streamer.ops.server import serve
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"`ops` needs {error.name}: install streamer with the extra `ops`") from error
+    asyncio.run(serve(settings, sizes))
+
+
+@app.command()
 def config(
     config: Config = None,
     defaults: Annotated[

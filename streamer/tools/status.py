@@ -37,7 +37,7 @@ class Lag(msgspec.Struct, frozen=True):
 
 
 class DeploymentStatus(msgspec.Struct, frozen=True):
-    """A deployment: `busy` is the part of the allocations' time in use, `inference_ms` the mean time of an inference."""
+    """A deployment; `busy` is the part of the allocations' time in use, `inference_ms` the mean of an inference."""
 
     id: str
     state: str
@@ -127,7 +127,7 @@ class Watcher:
                 answer: Json = await response.json()
                 return answer
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise StreamerError(f"no answer from {url}: {str(error) or type(error).__name__}") from error
+            raise StreamerError(f"no answer from {url}") from error
 
     async def _deployments(self) -> list[DeploymentStatus]:
         ids = [deployment.id for deployment in self._settings.deployments]
