@@ -32,7 +32,7 @@ def index(settings: IndexSettings) -> Json:
     return {
         "name": settings.name,
         "modes": list(get_args(Mode)),
-        "filters": [_filter(field, kind) for field, kind in settings.filters.items()],
+        "filters": [_filter(name, one.kind) for name, one in settings.filters.items()],
         "display": settings.display.model_dump(),
     }
 
@@ -65,7 +65,7 @@ def openapi(app: FastAPI, settings: Settings) -> Json:
 
 
 def _parameters(settings: Settings) -> list[Json]:
-    kinds = {field: kind for index in settings.indices for field, kind in index.filters.items()}
+    kinds = {name: one.kind for index in settings.indices for name, one in index.filters.items()}
     found = []
     for field, kind in kinds.items():
         found.append(_values(field, kind))
@@ -74,7 +74,7 @@ def _parameters(settings: Settings) -> list[Json]:
 
 
 def _values(field: str, kind: Kind) -> Json:
-    items = {"type": "number" if kind == "number" else "string"}
+    items = {"type": "string" if kind == "keyword" else "number"}
     schema = {"type": "array", "items": items}
     return {"name": field, "in": "query", "schema": schema, "description": f"Values, one of which {field} must have."}
 

@@ -50,6 +50,7 @@ class ElasticDoor:
     async def infer(self, endpoint: str, text: str) -> Tokens:
         """Return the tokens of `text`; raises InferenceUnavailable."""
         timeout = self._settings.inference_timeout_ms / 1000
+        # No input_type: it is refused for this task type, so that such a request never has a search's priority.
         path = f"/_inference/sparse_embedding/{endpoint}"
         try:
             with self._timed("inference"):

@@ -8,7 +8,7 @@ from search_api.settings import IndexSettings
 
 
 def body(request: SearchRequest, index: IndexSettings, tokens: Tokens | None, timeout_ms: int) -> Json:
-    """Return the search for `request`; `tokens` are its query's, None in lexical mode.
+    """Return the search for `request`; `tokens` are its query's, None in lexical mode (see `needs_tokens`).
 
     Raises InvalidRequest when a filter does not fit the index.
     """
@@ -33,19 +33,16 @@ def needs_tokens(request: SearchRequest) -> bool:
 
 
 def _query(request: SearchRequest, index: IndexSettings, tokens: Tokens | None) -> Json:
-    clauses = filters.clauses(request.filters, index.filters)
-    parts = _parts(request, index, tokens)
-    # A text such as "???" has no tokens, and an empty query_vector is an error.
-    query: Json = {"bool": {"should": parts, "minimum_should_match": 1}} if parts else {"match_none": {}}
-    if parts and clauses:
-        query["bool"]["filter"] = clauses
-    return query
+    query: Json = {"should": _parts(request, index, tokens), "minimum_should_match": 1}
+    if clauses := filters.clauses(request.filters, index.filters):
+        query["filter"] = clauses
+    return {"bool": query}
 
 
 def _parts(request: SearchRequest, index: IndexSettings, tokens: Tokens | None) -> list[Json]:
     hybrid = request.mode == "hybrid"
     parts = []
-    if tokens and request.mode != "lexical":
+    if tokens is not None:
         parts.append(_semantic(index, tokens, index.semantic_boost if hybrid else 1.0))
     if request.mode != "semantic":
         parts.append(_lexical(index, request.query, index.lexical_boost if hybrid else 1.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from streamer.model import RESERVED
@@ -20,14 +20,30 @@ from streamer.settings import (
     load_as,
 )
 
-Kind = Literal["keyword", "number"]
+Kind = Literal["keyword", "integer", "number"]
 FieldName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s*?,]+$")]
 # Preconfigured endpoints begin with a dot.
 EndpointId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
 Boost = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 WRITTEN_BY_PIPELINES = ("model_id", "is_truncated")
-"""Fields that an inference processor may leave in a document beside its tokens."""
+"""Fields that an inference processor leaves beside its tokens (es: InferenceResults.writeResultToField)."""
+
+
+class FilterSettings(Section):
+    """A field to filter on; in the file `"keyword"` is short for `{ kind = "keyword" }`."""
+
+    kind: Kind = Field(
+        description="`keyword`; `integer` where the mapping says so (32 bits); `number` for other numbers."
+    )
+    field: FieldName | None = Field(None, description="Elasticsearch's name of it, such as `director.keyword`.")
+
+
+def _filter(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+Filter = Annotated[FilterSettings, BeforeValidator(_filter)]
 
 
 class DisplaySettings(Section):
@@ -60,7 +76,7 @@ class IndexSettings(Section):
     prune: bool = Field(
         default=False, description="Leave out query tokens that are frequent and weak: faster, less exact."
     )
-    filters: dict[FieldName, Kind] = Field({}, description="Fields to filter on: `keyword` or `number`.")
+    filters: dict[FieldName, Filter] = Field({}, description="Fields to filter on, by the name that clients use.")
     result_fields: list[FieldName] = Field(
         [], description="Fields of an answer's source; empty: all that are not hidden."
     )
@@ -70,11 +86,14 @@ class IndexSettings(Section):
     @property
     def hidden(self) -> tuple[str, ...]:
         """Paths that no answer may contain: tokens, what pipelines write, the reserved object."""
-        return (self.semantic_field, *WRITTEN_BY_PIPELINES, RESERVED, *self.hidden_fields)
+        base, dot, _ = self.semantic_field.rpartition(".")
+        written = (f"{base}{dot}{name}" for name in WRITTEN_BY_PIPELINES)
+        return (self.semantic_field, *written, RESERVED, *self.hidden_fields)
 
     @model_validator(mode="after")
     def _hidden_stays_hidden(self) -> Self:
-        shown = {*self.result_fields, *self.filters, *self.lexical_fields}
+        filtered = (one.field or name for name, one in self.filters.items())
+        shown = {*self.result_fields, *filtered, *self.lexical_fields}
         wrong = sorted(name for name in shown if any(f"{name}.".startswith(f"{path}.") for path in self.hidden))
         if wrong:
             raise ValueError(f"{', '.join(wrong)}: hidden fields can be neither shown nor filtered nor searched")

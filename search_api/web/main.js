@@ -16,6 +16,7 @@ const [form, box, choice, status, answer] = ["search", "query", "index", "status
 let known = [];
 let index;
 let filters;
+let eager = false; // a search was asked for before the page knew its indices
 let running = new AbortController();
 
 /** What the results need to know and may ask for. */
@@ -49,6 +50,7 @@ function choose(name) {
 
 /** Search for what the form says now; a newer search ends an older one. */
 async function run() {
+  if (!index) return;
   const asked = wanted();
   address.write(asked, index === known[0]);
   document.title = asked.query ? `${asked.query} – Search` : "Search";
@@ -141,6 +143,15 @@ function mark(event) {
   for (const card of answer.querySelectorAll(".columns .hit")) card.classList.toggle("same", card.dataset.id === id);
 }
 
+/** Show what the address asks for; what was typed while the page was starting is kept. */
+function begin() {
+  const typed = box.value;
+  restore();
+  if (!typed || box.value) return;
+  box.value = typed;
+  if (eager) run();
+}
+
 async function start() {
   try {
     known = await api.indices();
@@ -151,12 +162,13 @@ async function start() {
   choice.replaceChildren(...known.map(({ name }) => element("option", { value: name }, name)));
   at("index-choice").hidden = known.length < 2;
   at("index-name").textContent = known.length < 2 ? `in ${known[0].name}` : "";
-  restore();
+  begin();
   if (!box.value) box.focus();
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
+  eager = !index;
   run();
 });
 form.elements.mode.forEach((radio) => radio.addEventListener("change", run));

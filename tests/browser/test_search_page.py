@@ -127,6 +127,16 @@ def test_an_outage_is_told_with_the_request_and_can_be_tried_again(page, service
     expect(results).to_have_count(3)
 
 
+def test_what_is_typed_while_the_page_starts_is_searched(page, results):
+    held = []
+    page.route("**/indices", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks the handler
+    page.goto("/")
+    search(page, "heist")
+    expect(results).to_have_count(0)
+    held[0].continue_()
+    expect(results).to_have_count(3)
+
+
 def test_a_refused_request_is_explained(page):
     page.goto("/")
     search(page, "x" * 1001)

@@ -23,7 +23,7 @@ FILMS = {
         "rating": 7.4,
     },
     "3": {
-        "title": "The <b>Bold</b> & the \"Quoted\"",
+        "title": 'The <b>Bold</b> & the "Quoted"',
         "text": "<script>window.broken = true</script> A heist of markup.",
         "year": 2010,
         "genres": ["Comedy"],
@@ -42,7 +42,12 @@ INDEX = {
     "alias": "films-alias",
     "inference_endpoint": "for_search",
     "lexical_fields": {"title": 1, "text": 1},
-    "filters": {"genres": "keyword", "year": "number", "rating": "number"},
+    "filters": {
+        "genres": "keyword",
+        "year": "integer",
+        "rating": "number",
+        "director": {"kind": "keyword", "field": "director.keyword"},
+    },
     "display": {"title": "title", "text": "text", "details": ["year", "genres", "director", "rating"]},
 }
 
@@ -100,7 +105,8 @@ def score_of_part(film, part):
 
 def passes(film, clause):
     if "terms" in clause:
-        ((field, wanted),) = clause["terms"].items()
+        ((name, wanted),) = clause["terms"].items()
+        field = name.removesuffix(".keyword")
         have = film[field] if isinstance(film[field], list) else [film[field]]
         return bool(set(have) & set(wanted))
     ((field, bounds),) = clause["range"].items()

@@ -5,6 +5,7 @@ import json
 import httpx
 import orjson
 import pytest
+import structlog
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -119,9 +120,12 @@ REFUSAL = "no such index [films-alias] on node-1: org.elasticsearch.Foo"
 )
 async def test_nothing_of_elasticsearch_leaks(client, door, error, status, name, retry_after):
     door.search_error = error
-    response = await client.get("/search?q=heist&mode=lexical")
+    with structlog.testing.capture_logs() as logged:
+        response = await client.get("/search?q=heist&mode=lexical")
     assert response.status_code == status
     problem(response, name)
+    assert {"problem": name, "error": str(error)}.items() <= logged[0].items()
+    assert logged[1]["status"] == status
     assert response.headers.get("retry-after") == retry_after
     assert [word for word in LEAKS if word in response.text] == []
 
@@ -134,7 +138,7 @@ async def test_nothing_of_elasticsearch_leaks(client, door, error, status, name,
         ("/search?q=x&mode=magic", {"parameter": "mode"}, None),
         ("/search?q=x&size=0", {"parameter": "size"}, None),
         ("/search?q=x&size=101", {"pointer": "/size"}, None),
-        ("/search?q=x&colour=red", {"parameter": "colour"}, ["genres", "year", "rating"]),
+        ("/search?q=x&colour=red", {"parameter": "colour"}, ["genres", "year", "rating", "director"]),
         ("/search?q=x&genres.lt=3", {"parameter": "genres.lt"}, ["any_of"]),
         ("/search?q=x&year.gte=new", {"parameter": "year.gte"}, None),
         ("/search?q=" + "x" * 1001, {"pointer": "/query"}, None),
@@ -227,7 +231,7 @@ async def test_indices_describe_what_a_page_needs_and_hide_the_rest(client):
     assert index["name"] == "films"
     assert index["filters"][:2] == [
         {"field": "genres", "kind": "keyword", "operators": ["any_of"]},
-        {"field": "year", "kind": "number", "operators": ["any_of", "gte", "gt", "lte", "lt"]},
+        {"field": "year", "kind": "integer", "operators": ["any_of", "gte", "gt", "lte", "lt"]},
     ]
     assert index["display"]["details"] == ["year", "genres", "director", "rating"]
     assert [word for word in LEAKS if word in response.text] == []
@@ -299,7 +303,12 @@ async def test_openapi_tells_filters_problems_and_examples(client):
 
 NAMES = st.sampled_from(["query", "mode", "size", "index", "filters", "field", "any_of", "gte"]) | st.text(max_size=8)
 TREES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.sampled_from(["films", "genres"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=12)
+    | st.sampled_from(["films", "genres"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
     max_leaves=10,
 )

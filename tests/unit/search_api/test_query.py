@@ -74,15 +74,6 @@ def test_filters_narrow_and_do_not_score():
     assert body(mode="semantic", filters=filters) == whole(semantic(), filter=clauses)
 
 
-@pytest.mark.parametrize("tokens", [{}, None])
-def test_a_text_without_tokens_matches_nothing_by_meaning(tokens):
-    assert body(tokens=tokens, mode="semantic")["query"] == {"match_none": {}}
-
-
-def test_a_text_without_tokens_is_searched_by_its_words_in_hybrid_mode():
-    assert body(tokens={}) == whole(lexical(boost=4.0))
-
-
 def test_size_and_fields_of_the_answer():
     shown = body(mode="lexical", size=3, of=index(result_fields=["title"]))
     assert shown["size"] == 3

@@ -82,7 +82,9 @@ def paths(value, prefix=""):
             yield from paths(inner, f"{prefix}{name}.")
 
 
-NAME = st.sampled_from(["title", "_streamer", "_streamer.offset", "text_embedding", "ml", "tokens", "ml.tokens", "model_id"])
+NAME = st.sampled_from(
+    ["title", "_streamer", "_streamer.offset", "text_embedding", "ml", "tokens", "ml.tokens", "model_id"]
+)
 SOURCES = st.recursive(
     st.integers(),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAME, inner, max_size=3),

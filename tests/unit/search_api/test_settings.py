@@ -39,7 +39,10 @@ def test_a_file_and_the_environment_above_it(file, monkeypatch):
     found = settings.load()
     assert found.elasticsearch.urls == ["http://127.0.0.1:39200"]
     assert found.listen.port == 1234
-    assert list(found.indices[0].filters.items()) == [("genres", "keyword"), ("year", "number")]
+    assert [(name, one.kind) for name, one in found.indices[0].filters.items()] == [
+        ("genres", "keyword"),
+        ("year", "number"),
+    ]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch):
@@ -69,6 +72,8 @@ def test_loopback_is_served(host):
     "change",
     [
         {"filters": {"_streamer.offset": "number"}},
+        {"filters": {"offset": {"kind": "number", "field": "_streamer.offset"}}},
+        {"semantic_field": "ml.tokens", "filters": {"ml.model_id": "keyword"}},
         {"result_fields": ["text_embedding"]},
         {"lexical_fields": {"model_id": 1}},
         {"hidden_fields": ["secret"], "filters": {"secret.name": "keyword"}},
