@@ -79,7 +79,9 @@ async def run(settings: Settings, *, progress: bool = False) -> None:
         cluster = await asyncio.to_thread(doors.admin.cluster_id)
         async with _watched() as runtime:
             epochs = EpochList(doors.elastic, settings.state_index, cluster, runtime.clock)
-            stream = wire(settings, routes, Origins(doors.admin, epochs, routes), doors, runtime)
+            origins = Origins(doors.admin, epochs, routes)
+            await origins.open()
+            stream = wire(settings, routes, origins, doors, runtime)
             await _flow(stream, settings, runtime, progress=progress)
 
 

@@ -83,22 +83,18 @@ class BulkCodec:
 
     def _reserved(self, write: Write, route: Route, now_ms: int) -> dict[str, Any]:
         record = write.record
-        reserved = {
+        return {
             "topic": record.partition.topic,
             "partition": record.partition.number,
             "offset": record.offset,
             "epoch": write.epoch,
             "timestamp_ms": record.timestamp_ms,
             "indexed_at_ms": now_ms,
+            "text_hash": write.text_hash,
+            "model": route.model,
+            "pipeline_revision": route.pipeline_revision,
             "schema_version": SCHEMA_VERSION,
         }
-        if write.inputs:
-            reserved |= {
-                "text_hash": write.text_hash,
-                "model": route.model,
-                "pipeline_revision": route.pipeline_revision,
-            }
-        return reserved
 
     def _verdict(self, write: Write, items: Iterator[Item], *, inferred: bool) -> Verdict:
         verdict = self._one(write, next(items), inferred=inferred)

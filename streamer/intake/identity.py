@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ STAGE_LEXICAL, STAGE_COMPLETE = 0, 1
 MAX_EPOCH = (1 << 17) - 1
 MAX_OFFSET = (1 << (EPOCH_SHIFT - OFFSET_SHIFT)) - 2
 MAX_VERSION = (1 << 63) - 1
+WHOLE_NUMBER = re.compile(r"[0-9]{1,19}")
+"""2^63 has 19 digits; Python refuses to read a text of thousands of them."""
 
 
 class IdentityError(ValueError):
@@ -40,7 +43,7 @@ def id_of_key(key: bytes, prefix: str = "") -> str:
         text = ""
     if not text or text.startswith(RESERVED_PREFIXES):
         text = BASE64 + base64.urlsafe_b64encode(key).rstrip(b"=").decode()
-    if len(text.encode()) + len(prefix.encode()) > MAX_ID_BYTES:
+    if not _fits(text, prefix):
         text = SHA256 + hashlib.sha256(key).hexdigest()
     return prefix + text
 
@@ -49,6 +52,8 @@ def id_of_position(record: Record, epoch: int, prefix: str = "") -> str:
     """Return the document id for a record that is known by its position only."""
     topic, number = record.partition
     place = f"{topic}-{epoch}-{number}-{record.offset}"
+    if not _fits(POSITION + place, prefix):
+        place = hashlib.sha256(place.encode()).hexdigest()
     return f"{prefix}{POSITION}{place}"
 
 
@@ -75,9 +80,13 @@ def version_of_value(value: object, origin: str) -> int:
     return number
 
 
+def _fits(text: str, prefix: str) -> bool:
+    return len(text.encode()) + len(prefix.encode()) <= MAX_ID_BYTES
+
+
 def _whole_number(value: object) -> int | None:
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

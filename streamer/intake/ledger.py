@@ -16,20 +16,20 @@ class PartitionLedger:
     tracked. Completions come in any order.
     """
 
-    __slots__ = ("_done", "_last", "_outstanding", "generation", "position")
+    __slots__ = ("_delivered", "_last", "_undone", "generation", "position")
 
     def __init__(self, generation: int) -> None:
         """Begin with nothing delivered."""
         self.generation = generation
         self.position: int | None = None
         """The next offset to read after a restart: nothing before it is undone; None before the first record."""
-        self._outstanding: deque[int] = deque()
-        self._done: set[int] = set()
+        self._delivered: deque[int] = deque()
+        self._undone: set[int] = set()
         self._last = -1
 
     def __len__(self) -> int:
         """Return how many delivered offsets are not done."""
-        return len(self._outstanding) - len(self._done)
+        return len(self._undone)
 
     def register(self, offset: int) -> None:
         """Note a delivered offset. Raises LedgerError unless it lies after the one before."""
@@ -38,16 +38,17 @@ class PartitionLedger:
         if self.position is None:
             self.position = offset
         self._last = offset
-        self._outstanding.append(offset)
+        self._delivered.append(offset)
+        self._undone.add(offset)
 
     def complete(self, offset: int) -> None:
         """Note that a delivered offset is done. Raises LedgerError if it is not outstanding."""
-        if offset in self._done or not self._outstanding or not self._outstanding[0] <= offset <= self._last:
+        if offset not in self._undone:
             raise LedgerError(f"offset {offset} was completed, but it is not outstanding")
-        self._done.add(offset)
-        while self._outstanding and self._outstanding[0] in self._done:
-            self._done.remove(self._outstanding.popleft())
-        self.position = self._outstanding[0] if self._outstanding else self._last + 1
+        self._undone.remove(offset)
+        while self._delivered and self._delivered[0] not in self._undone:
+            self._delivered.popleft()
+        self.position = self._delivered[0] if self._delivered else self._last + 1
 
 
 class Ledger:

@@ -13,6 +13,7 @@ from streamer.settings import KafkaSettings
 UNREACHABLE = frozenset(
     {ClientError._TRANSPORT, ClientError._ALL_BROKERS_DOWN, ClientError._TIMED_OUT, ClientError._RESOLVE}
 )
+HEARTBEAT_MS = 3_000
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -57,6 +58,8 @@ def consumer(settings: KafkaSettings) -> dict[str, Any]:
         # With KIP-848 the broker decides both.
         common["partition.assignment.strategy"] = "cooperative-sticky"
         common["session.timeout.ms"] = settings.session_timeout_ms
+        # Left at its default of 3 s, a short session would end between two heartbeats.
+        common["heartbeat.interval.ms"] = min(HEARTBEAT_MS, settings.session_timeout_ms // 3)
     return common
 
 

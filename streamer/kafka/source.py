@@ -94,6 +94,7 @@ class Source:
         self._assigned: set[Partition] = set()
         self._paused: frozenset[Partition] = frozenset()
         self._stopping = threading.Event()
+        self._abandoned = False
         self._loop: asyncio.AbstractEventLoop
         self._consumer: Consumer
         self._settings = settings
@@ -110,9 +111,12 @@ class Source:
         try:
             await asyncio.shield(ended)
         except asyncio.CancelledError:
-            # The thread still needs this loop to hand its partitions over.
+            # Something else failed. The thread still needs this loop to let its partitions go.
+            self._abandoned = True
             self.stop()
             await asyncio.wait([ended])
+            if failure := ended.exception():
+                log.warning("poll thread failed", error=str(failure))
             raise
 
     def stop(self) -> None:
@@ -162,9 +166,13 @@ class Source:
             self._consumer.commit(offsets=[_offset(commit) for commit in directive.commits], asynchronous=True)
 
     def _give_up(self) -> None:
-        commits = self._ask(self._handler.revoked(sorted(self._assigned)))
+        partitions = sorted(self._assigned)
         self._assigned.clear()
-        self._commit_now(commits)
+        if self._abandoned:
+            # Who would finish what is in flight has ended: nothing to wait for.
+            self._ask(self._handler.lost(partitions))
+        else:
+            self._commit_now(self._ask(self._handler.revoked(partitions)))
 
     def _commit_now(self, commits: Sequence[Commit]) -> None:
         if not commits:
@@ -200,12 +208,13 @@ class Source:
         self._paused -= set(partitions)
 
     def _on_commit(self, error: ClientError | None, positions: list[TopicPartition]) -> None:
-        commits = [
-            Commit(Partition(position.topic, position.partition), position.offset, position.metadata or "")
-            for position in positions
-            if position.offset >= 0 and position.error is None
-        ]
-        self._ask(self._handler.committed(commits, error.str() if error else None))
+        refused = [position for position in positions if error or position.error]
+        made = [position for position in positions if position not in refused and position.offset >= 0]
+        if refused:
+            reason = error or refused[0].error
+            self._ask(self._handler.committed(_commits(refused), reason.str() if reason else "unknown"))
+        if made:
+            self._ask(self._handler.committed(_commits(made), None))
 
     def _on_statistics(self, text: str) -> None:
         self.statistics = orjson.loads(text)
@@ -255,6 +264,13 @@ def _bytes(value: str | bytes | None) -> bytes | None:
 
 def _partitions(positions: Sequence[TopicPartition]) -> list[Partition]:
     return [Partition(position.topic, position.partition) for position in positions]
+
+
+def _commits(positions: Sequence[TopicPartition]) -> list[Commit]:
+    return [
+        Commit(Partition(position.topic, position.partition), position.offset, position.metadata or "")
+        for position in positions
+    ]
 
 
 def _position(partition: Partition) -> TopicPartition:

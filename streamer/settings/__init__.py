@@ -113,7 +113,7 @@ class Settings(FileSettings):
         for route in self.routes:
             for other in prefixes.setdefault(route.index, []):
                 if route.id_prefix.startswith(other) or other.startswith(route.id_prefix):
-                    raise ValueError(f"two routes into {route.index!r} could collide: give each an id_prefix of its own")
+                    raise ValueError(f"routes into {route.index!r} could collide: give each an id_prefix of its own")
             prefixes[route.index].append(route.id_prefix)
 
     def deployment(self, route: RouteSettings) -> DeploymentSettings:

@@ -49,6 +49,16 @@ class Origins:
         self._known: dict[str, Origin] = {}
         self.topic_ids: dict[str, str] = {}
 
+    async def open(self) -> None:
+        """Look at the topics that the routes name, so that what is wrong is known before a record is taken.
+
+        Raises what `find` raises.
+        """
+        for route in self._routes.values():
+            for topic in route.topics:
+                if not topic.startswith("^"):
+                    await self.find(topic)
+
     async def find(self, topic: str) -> Origin:
         """Return what is known of `topic`, opening its epoch when it is new.
 
