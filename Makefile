@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_FLAGS := $(if $(filter 1,$(ONCE)),--once)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check local constraints clean
+.PHONY: help setup demo test check docs local constraints clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
@@ -29,6 +29,9 @@ check: $(INSTALLED) ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(INSTALLED) ## write the tables of README.md and docs/ anew from the code
+	$(BIN)/python -m compose.docs
 
 local: setup ## the local stack alone, until Ctrl-C
 	$(BIN)/python -m compose.local up
