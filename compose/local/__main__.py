@@ -44,7 +44,9 @@ def up(
     ] = stack.DEFAULT_DATA,
 ) -> None:
     """Run Kafka and Elasticsearch in the foreground until Ctrl-C or SIGTERM; a second Ctrl-C ends them by force."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: a shell without job control starts what it puts in the background with SIGINT ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     try:
         with Stack(data, kafka_port=kafka_port, elasticsearch_port=elasticsearch_port) as running:
             print(f"kafka          {running.bootstrap_servers}")

@@ -26,10 +26,10 @@ def command(port: int, data: Path, artifacts: Artifacts, settings: dict[str, str
 
 
 def serves(port: int, timeout_s: float) -> bool:
-    """Whether the node answers and its cluster state is recovered."""
+    """Whether the node answers, its state is recovered (red before) and every index can be read and written."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=min(timeout_s, 5.0))
     try:
-        connection.request("GET", "/_cluster/health?timeout=1s")
+        connection.request("GET", "/_cluster/health?wait_for_status=yellow&timeout=1s")
         return connection.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False

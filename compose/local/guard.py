@@ -10,17 +10,28 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 DEADLINE_S = 10.0
 
 
+def running(pid: int) -> bool:
+    """Whether a process exists and is more than a zombie, which a container's first process may never collect."""
+    return _group(pid) is not None
+
+
 def alive(group: int) -> bool:
     """Whether any process of the group is left."""
+    return any(_group(int(entry.name)) == group for entry in Path("/proc").iterdir() if entry.name.isdigit())
+
+
+def _group(pid: int) -> int | None:
+    """The process group of a running process, from proc_pid_stat(5); None for zombies and for what is gone."""
     try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        state, _, group = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[:3]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state in b"ZX" else int(group)
 
 
 def kill(group: int) -> None:

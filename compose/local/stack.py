@@ -15,6 +15,7 @@ from typing import IO, Self
 from compose.local import build, elasticsearch_part, kafka_part, ports
 from compose.local.build import Artifacts
 from compose.local.errors import DataInUse, NotRunning
+from compose.local.guard import running
 from compose.local.kafka_part import KafkaSettings, Listener
 from compose.local.process import Guard, Part
 
@@ -179,7 +180,7 @@ def locked(data: Path) -> Iterator[int]:
         while not _try_lock(lock):
             lock.seek(0)
             owner = lock.read().strip()
-            if _alive(owner) or time.monotonic() > deadline:
+            if (owner.isdigit() and running(int(owner))) or time.monotonic() > deadline:
                 raise DataInUse(data, f"process {owner}")
             time.sleep(LOCK_POLL_S)
         lock.truncate(0)
@@ -194,7 +195,3 @@ def _try_lock(lock: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _alive(owner: str) -> bool:
-    return owner.isdigit() and Path("/proc", owner).exists()
