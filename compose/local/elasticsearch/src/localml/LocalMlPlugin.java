@@ -16,6 +16,7 @@ import localml.ingest.InferenceProcessor;
 import localml.ml.Deployments;
 import localml.ml.InferenceEndpoints;
 import localml.ml.TransportCoordinatedInference;
+import localml.reindex.TransportReindex;
 import localml.rest.Handlers;
 import org.apache.lucene.analysis.Analyzer;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
@@ -36,6 +37,8 @@ import org.elasticsearch.http.HttpPreRequest;
 import org.elasticsearch.http.HttpServerTransport;
 import org.elasticsearch.index.analysis.AnalyzerProvider;
 import org.elasticsearch.index.analysis.TokenFilterFactory;
+import org.elasticsearch.index.reindex.BulkByScrollTask;
+import org.elasticsearch.index.reindex.ReindexAction;
 import org.elasticsearch.indices.analysis.AnalysisModule.AnalysisProvider;
 import org.elasticsearch.indices.breaker.CircuitBreakerService;
 import org.elasticsearch.ingest.IngestService;
@@ -48,6 +51,7 @@ import org.elasticsearch.plugins.Plugin;
 import org.elasticsearch.plugins.SearchPlugin;
 import org.elasticsearch.rest.RestController;
 import org.elasticsearch.rest.RestHandler;
+import org.elasticsearch.tasks.Task;
 import org.elasticsearch.telemetry.tracing.Tracer;
 import org.elasticsearch.threadpool.ThreadPool;
 import org.elasticsearch.transport.BytesRefRecycler;
@@ -84,6 +88,13 @@ public final class LocalMlPlugin extends Plugin implements ActionPlugin, Analysi
     @Override
     public List<Setting<?>> getSettings() {
         return List.of(ENCODER_COMMAND, QUEUE_CAPACITY);
+    }
+
+    @Override
+    public List<NamedWriteableRegistry.Entry> getNamedWriteables() {
+        return List.of(new NamedWriteableRegistry.Entry(
+            Task.Status.class, BulkByScrollTask.Status.NAME, BulkByScrollTask.Status::new
+        ));
     }
 
     @Override
@@ -127,7 +138,10 @@ public final class LocalMlPlugin extends Plugin implements ActionPlugin, Analysi
 
     @Override
     public Collection<ActionHandler> getActions() {
-        return List.of(new ActionHandler(CoordinatedInferenceAction.INSTANCE, TransportCoordinatedInference.class));
+        return List.of(
+            new ActionHandler(CoordinatedInferenceAction.INSTANCE, TransportCoordinatedInference.class),
+            new ActionHandler(ReindexAction.INSTANCE, TransportReindex.class)
+        );
     }
 
     @Override

@@ -3,6 +3,7 @@ package localml.ml;
 import java.util.List;
 import java.util.Map;
 import org.elasticsearch.ElasticsearchStatusException;
+import org.elasticsearch.ResourceNotFoundException;
 import org.elasticsearch.action.ActionListener;
 import org.elasticsearch.action.support.ActionFilters;
 import org.elasticsearch.action.support.ContextPreservingActionListener;
@@ -60,12 +61,19 @@ public final class TransportCoordinatedInference extends HandledTransportAction<
             deployments.infer(id, request.getInputs(), origin(request), request.getInferenceTimeout(), answer.map(r -> response(r, id)));
         } else if (endpoints.exists(id)) {
             // Without an id in the response the processor writes its own model_id.
-            endpoints.infer(id, request.getInputs(), origin(request), request.getInferenceTimeout(), answer.map(r -> response(r, null)));
-        } else {
-            answer.onFailure(new ElasticsearchStatusException(
-                "[" + id + "] is not an inference service model or a deployed ml model", RestStatus.NOT_FOUND
+            ActionListener<InferModelAction.Response> found = answer.delegateResponse((next, e) -> next.onFailure(
+                e instanceof ResourceNotFoundException ? notDeployed(id) : e
             ));
+            endpoints.infer(id, request.getInputs(), origin(request), request.getInferenceTimeout(), found.map(r -> response(r, null)));
+        } else {
+            answer.onFailure(notDeployed(id));
         }
+    }
+
+    private static ElasticsearchStatusException notDeployed(String id) {
+        return new ElasticsearchStatusException(
+            "[" + id + "] is not an inference service model or a deployed ml model", RestStatus.NOT_FOUND
+        );
     }
 
     private void inferObjects(CoordinatedInferenceAction.Request request, ActionListener<InferModelAction.Response> listener) {

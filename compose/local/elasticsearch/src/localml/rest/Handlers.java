@@ -31,6 +31,7 @@ public record Handlers(
             new RestGetInference(services, endpoints),
             new RestPostInference(services, endpoints),
             new RestDeleteInference(services, endpoints),
+            new RestReindex(),
             new RestLocal(services, faults)
         );
     }
