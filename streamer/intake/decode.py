@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import orjson
@@ -46,8 +47,7 @@ class Decoder:
     def __init__(self, route: Route, form: Format) -> None:
         """Decode for `route` what `form` can read."""
         self._route, self._form = route, form
-        self._written = [name.split(".") for name in route.written_by_processor] + [[RESERVED]]
-        self._inference = [(field, field.input.split(".")) for field in route.inference]
+        self._written = (*route.written_by_processor, RESERVED)
         self.stripped = 0
         """Fields taken away so far because the processor or the streamer writes them."""
 
@@ -59,6 +59,8 @@ class Decoder:
             return Rejected(record, "unreadable", str(error))
         except IdentityError as error:
             return Rejected(record, "no_identity", str(error))
+        except RecursionError:
+            return Rejected(record, "unreadable", "the value is nested too deeply")
 
     def _decode(self, record: Record, epoch: int, generation: int) -> Write | Rejected:
         source = None if record.value is None else self._form.read(record.value)
@@ -102,27 +104,34 @@ class Decoder:
         return identity.version_of_position(epoch, record.offset)
 
     def _passes(self, source: Source) -> bool:
-        return all(source.get(condition.field) in condition.any_of for condition in self._route.filters)
+        return all(
+            any(_is_one_of(node[name], condition.any_of) for node, name in _places(source, condition.field))
+            for condition in self._route.filters
+        )
 
     def _texts(self, source: Source) -> list[tuple[str, str, str]] | str:
         """Return (input, output, text) for each text to infer, or what is wrong with one."""
-        texts = []
-        blank = []
-        for field, path in self._inference:
-            value = _lookup(source, path)
-            if value is not None and not isinstance(value, str):
-                return f"the field {field.input!r} holds {type(value).__name__} where a text is to be encoded"
-            if value and value.strip():
-                texts.append((field.input, field.output, value))
+        texts, blank = [], []
+        for field in self._route.inference:
+            places = [(node, name) for node, name in _places(source, field.input) if node[name] is not None]
+            wrong = _no_text([node[name] for node, name in places])
+            if wrong:
+                return f"the field {field.input!r} holds {wrong} where one text is to be encoded"
+            text = _move(source, field.input, places[0]) if places else ""
+            if text is None:
+                return f"the field {field.input!r} stands beside a value that is no object"
+            if text.strip():
+                texts.append((field.input, field.output, text))
             else:
-                blank.append(path)
+                blank.append(field.input)
         for path in blank if texts else ():
             # Beside another text it would pass the pipeline, which would spend an inference on it.
-            _remove(source, path)
+            for node, name in list(_places(source, path)):
+                del node[name]
         return texts
 
     def _strip(self, source: Source) -> None:
-        self.stripped += sum(_remove(source, path) for path in self._written)
+        self.stripped += sum(_strip(source, path) for path in self._written)
 
     def _hash(self, texts: list[tuple[str, str, str]]) -> str:
         digest = hashlib.blake2b(self._route.fingerprint, digest_size=16)
@@ -133,21 +142,61 @@ class Decoder:
 def _encode(source: Source) -> bytes:
     try:
         return orjson.dumps(source)
-    except (orjson.JSONEncodeError, RecursionError) as error:
+    except orjson.JSONEncodeError as error:
         raise FormatError(f"the value cannot be written as JSON again: {error}") from error
 
 
-def _lookup(source: Source, path: list[str]) -> object:
-    value: object = source
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+def _places(node: object, path: str) -> Iterator[tuple[Source, str]]:
+    """Find a field, whether its dots are written as objects in objects, as names with dots, or as a mix of both.
+
+    A list on the way is given instead of what may be in it.
+    """
+    if not isinstance(node, dict):
+        return
+    if path in node:
+        yield node, path
+    for dot in [index for index, character in enumerate(path) if character == "."]:
+        inner = node.get(path[:dot])
+        if isinstance(inner, list):
+            yield node, path[:dot]
+        yield from _places(inner, path[dot + 1 :])
 
 
-def _remove(source: Source, path: list[str]) -> bool:
-    """Take a field away, written as an object in an object or with its dots; return whether it was there."""
-    dotted = len(path) > 1 and source.pop(".".join(path), None) is not None
+def _no_text(values: list[object]) -> str:
+    """Return what `values` are when they are not one text at most."""
+    if len(values) > 1:
+        return "several values"
+    return next((type(value).__name__ for value in values if not isinstance(value, str)), "")
+
+
+def _move(source: Source, path: str, place: tuple[Source, str]) -> str | None:
+    """Return the text at `place`, written where the processor looks: as objects in objects. None if it cannot be."""
+    node, name = place
+    if name == path and "." not in path:
+        return str(node[name])
+    text: str = node.pop(name)
+    *parents, last = path.split(".")
     inner: Any = source
-    for name in path[:-1]:
-        inner = inner.get(name) if isinstance(inner, dict) else None
-    return (isinstance(inner, dict) and inner.pop(path[-1], None) is not None) or dotted
+    for parent in parents:
+        inner = inner.setdefault(parent, {})
+        if not isinstance(inner, dict):
+            return None
+    inner[last] = text
+    return text
+
+
+def _strip(node: object, path: str) -> int:
+    """Take a field away with what is in it, however its dots are written, also in lists; return how often it was."""
+    if isinstance(node, list):
+        return sum(_strip(one, path) for one in node)
+    if not isinstance(node, dict):
+        return 0
+    gone = [name for name in node if f"{name}.".startswith(f"{path}.")]
+    for name in gone:
+        del node[name]
+    inside = [(inner, path[len(name) + 1 :]) for name, inner in node.items() if path.startswith(f"{name}.")]
+    return len(gone) + sum(_strip(inner, rest) for inner, rest in inside)
+
+
+def _is_one_of(value: object, allowed: list[str | int | bool]) -> bool:
+    return any(value == one and isinstance(value, bool) is isinstance(one, bool) for one in allowed)

@@ -8,8 +8,8 @@ from streamer.intake.flow import Bounds, Flow
 from tests.unit.builders import P0, P1, P2
 
 
-def filled(records=0, size=0, partition=P0, bounds=Bounds(records=10, size=1_000)):
-    flow = Flow(bounds)
+def filled(records=0, size=0, partition=P0):
+    flow = Flow(Bounds(records=10, size=1_000))
     for _ in range(records):
         flow.took(partition, size)
     return flow
