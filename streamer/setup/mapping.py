@@ -128,10 +128,13 @@ def _leaves(properties: Json, prefix: str = "") -> list[str]:
 
 
 def _expanded(properties: Json) -> Json:
+    """Return properties without dots in names, as Elasticsearch expands them."""
     expanded: Json = {}
     for name, field in properties.items():
         inner = field.get("properties")
-        _put(expanded, name, field | {"properties": _expanded(inner)} if inner else dict(field))
+        one: Json = {}
+        _put(one, name, field | {"properties": _expanded(inner)} if inner else field)
+        expanded = _merged(expanded, one)
     return expanded
 
 
@@ -147,6 +150,6 @@ def _put(properties: Json, path: str, field: Json, *, keep: bool = False) -> Non
 def _merged(first: Json, second: Json) -> Json:
     both = {}
     for name in first.keys() & second.keys():
-        inner = _merged(first[name]["properties"], second[name]["properties"])
-        both[name] = first[name] | second[name] | {"properties": inner}
+        one, other = first[name].get("properties", {}), second[name].get("properties", {})
+        both[name] = first[name] | second[name] | ({"properties": _merged(one, other)} if one or other else {})
     return first | second | both
