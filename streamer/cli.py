@@ -42,16 +42,22 @@ def main() -> None:
         sys.exit(EXIT_WRONG_INPUT if isinstance(error, SettingsError | InputError) else EXIT_FAILED)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(streamer.__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     config: Config = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """Take the options that stand before the command."""
+    del version
     _use(config)
-    if version:
-        typer.echo(streamer.__version__)
-        raise typer.Exit
 
 
 @app.command()

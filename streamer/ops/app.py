@@ -6,7 +6,6 @@ must be exact. Concurrency is 1: with more, Faust loses events (faust-streaming 
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,14 +32,12 @@ log = logs.get("ops")
 class Ops:
     """The application with its tables, one for each window size in seconds."""
 
-    def __init__(self, settings: Settings, sizes: Sequence[int], partitions: int) -> None:
-        """Prepare to read the outcomes topic, which has `partitions` partitions."""
+    def __init__(self, settings: Settings, sizes: Sequence[int], partitions: int, folder: str) -> None:
+        """Prepare to read the outcomes topic, which has `partitions` partitions; Faust may write into `folder`."""
         self.meter = Meter(OPS_METRICS)
         self.sizes = tuple(sizes)
         self._decoder = msgspec.json.Decoder(Outcome)
-        # Faust makes a folder even for tables in memory, by default in the working directory.
-        self._folder = tempfile.TemporaryDirectory(prefix="streamer-ops-")
-        self.app = _app(settings, partitions, self._folder.name)
+        self.app = _app(settings, partitions, folder)
         self._tables = {size: self._table(size, partitions) for size in self.sizes}
         topic = self.app.topic(settings.topics.outcomes, value_type=bytes, value_serializer="raw")
         self.app.agent(topic, concurrency=1, name="outcomes")(self._take)
@@ -86,7 +83,7 @@ class Ops:
             self.meter.add(EVENTS, "counted")
 
 
-def _app(settings: Settings, partitions: int, datadir: str) -> faust.App:
+def _app(settings: Settings, partitions: int, folder: str) -> faust.App:
     return faust.App(
         f"{settings.kafka.group_id}-ops",
         broker=brokers(settings.kafka),
@@ -97,7 +94,8 @@ def _app(settings: Settings, partitions: int, datadir: str) -> faust.App:
         topic_disable_leader=True,
         table_standby_replicas=0,
         web_enabled=False,
-        datadir=datadir,
+        # Even tables in memory have one, by default in the working directory.
+        datadir=folder,
         # Faust would take its arguments from the command line and from everything that it can import.
         autodiscover=False,
     )

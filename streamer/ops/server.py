@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import tempfile
 
 import msgspec
 from aiohttp import web
@@ -23,12 +24,17 @@ async def serve(settings: Settings, sizes: tuple[int, ...]) -> None:
 
     Raises SetupError without the outcomes topic, SettingsError when the port is taken, KafkaError.
     """
-    ops = Ops(settings, sizes, await asyncio.to_thread(_partitions, settings))
+    partitions = await asyncio.to_thread(_partitions, settings)
+    with tempfile.TemporaryDirectory(prefix="streamer-ops-") as folder:
+        await _serve(Ops(settings, sizes, partitions, folder), settings)
+
+
+async def _serve(ops: Ops, settings: Settings) -> None:
     server = AdminServer(with_outcomes(admin_app(ops.meter, ops), ops), settings.ops)
     stopped = _on_signals()
     try:
         address = await _listen(server, settings)
-        log.info("ops serves", address=address, windows_s=list(sizes))
+        log.info("ops serves", address=address, windows_s=list(ops.sizes))
         await _run(ops, stopped)
     finally:
         await server.stop()

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 Json = dict[str, Any]
 
 MASK = "**********"
+REQUIRED = object()
 WORDS: dict[object, str] = {
     str: "text", int: "number", float: "number", bool: "true or false", Path: "file", SecretStr: "secret"
 }  # fmt: skip
@@ -31,15 +32,17 @@ class Row(msgspec.Struct, frozen=True):
     meaning: str
 
 
-def rows(settings: type[BaseModel], prefix: str = "") -> Iterator[Row]:
-    """Yield each setting with its default and meaning."""
+def rows(settings: type[BaseModel], prefix: str = "", given: BaseModel | None = None) -> Iterator[Row]:
+    """Yield each setting with its default and meaning; the values of `given` are defaults that win over the class's."""
     for name, field in settings.model_fields.items():
         section, repeats = _section(field.annotation)
         path = f"{prefix}{name}"
+        default = getattr(given, name) if given is not None else _default(field)
         if section is None or field.description:
-            yield Row(path, _values(field.annotation), _default(field), field.description or "")
+            yield Row(path, _values(field.annotation), _shown(default), field.description or "")
         if section is not None:
-            yield from rows(section, f"{path}{'[]' if repeats else ''}.")
+            inner = default if isinstance(default, BaseModel) else None
+            yield from rows(section, f"{path}{'[]' if repeats else ''}.", inner)
 
 
 def markdown(table: Iterator[Row]) -> str:
@@ -100,11 +103,14 @@ def _values(annotation: object) -> str:
     return WORDS.get(annotation, "text")
 
 
-def _default(field: FieldInfo) -> str:
-    if field.is_required():
+def _default(field: FieldInfo) -> object:
+    return REQUIRED if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
+
+
+def _shown(default: object) -> str:
+    if default is REQUIRED:
         return "required"
-    value = field.get_default(call_default_factory=True, validated_data={})
-    return "none" if value is None else f"`{orjson.dumps(value, default=str).decode()}`"
+    return "none" if default is None else f"`{orjson.dumps(default, default=str).decode()}`"
 
 
 def _markdown_row(row: Row) -> str:
