@@ -3,6 +3,7 @@ package localml;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import org.elasticsearch.common.logging.LogConfigurator;
@@ -21,8 +22,7 @@ public final class Main {
     private Main() {}
 
     public static void main(String[] arguments) throws Exception {
-        // Without TCP_NODELAY every chunked response waits 40 ms for the delayed acknowledgement.
-        System.setProperty("sun.net.httpserver.nodelay", "true");
+        configureHttpServer();
         Settings settings = settings(arguments);
         Path config = Path.of(settings.get("path.home")).resolve("config");
         Files.createDirectories(config);
@@ -35,6 +35,14 @@ public final class Main {
         var address = node.injector().getInstance(HttpServerTransport.class).boundAddress().publishAddress();
         System.out.println("ready http=127.0.0.1:" + address.getPort());
         closed.await();
+    }
+
+    private static void configureHttpServer() {
+        // Without TCP_NODELAY every chunked response waits 40 ms for the delayed acknowledgement.
+        System.setProperty("sun.net.httpserver.nodelay", "true");
+        // Elasticsearch keeps idle connections; the JDK's server would close them after 30 s, under a client's feet.
+        System.setProperty("sun.net.httpserver.idleInterval", Long.toString(Duration.ofDays(1).toSeconds()));
+        System.setProperty("sun.net.httpserver.maxIdleConnections", "10000");
     }
 
     /** Waits until what was there before a restart can be searched; after the time-out it is served as far as it goes. */

@@ -7,7 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -93,7 +93,7 @@ final class EncoderProcess implements Evaluator {
         String failure = null;
         try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-                accept(XContentHelper.convertToMap(JsonXContent.jsonXContent, line, false));
+                accept(XContentHelper.convertToMap(JsonXContent.jsonXContent, line, true));
             }
         } catch (IOException | RuntimeException e) {
             failure = e.getMessage();
@@ -125,7 +125,7 @@ final class EncoderProcess implements Evaluator {
         if (message.get("error") instanceof String error) {
             return new Evaluation(null, false, 0, error);
         }
-        Map<String, Float> tokens = new HashMap<>();
+        Map<String, Float> tokens = new LinkedHashMap<>();
         ((Map<?, ?>) message.get("tokens")).forEach(
             (token, weight) -> tokens.put((String) token, ((Number) weight).floatValue())
         );

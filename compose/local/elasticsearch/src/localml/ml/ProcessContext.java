@@ -65,9 +65,15 @@ final class ProcessContext implements Evaluator.Events {
 
     /** Starts or retires allocations until there are {@code count}; busy ones first finish what they compute. */
     void scaleTo(int count) {
-        List<Evaluator> surplus = new ArrayList<>();
         synchronized (this) {
             target = count;
+        }
+        adjust();
+    }
+
+    private void adjust() {
+        List<Evaluator> surplus = new ArrayList<>();
+        synchronized (this) {
             while (closed == false && starting.size() + running.size() < target) {
                 starting.add(environment.factory().start(this));
             }
@@ -220,7 +226,7 @@ final class ProcessContext implements Evaluator.Events {
             owner.processStarted();
         }
         // The target may have shrunk while this one started.
-        scaleTo(target);
+        adjust();
         dispatch();
     }
 

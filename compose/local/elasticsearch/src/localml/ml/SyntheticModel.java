@@ -68,11 +68,11 @@ final class SyntheticModel implements Evaluator {
         timer.schedule(() -> done.accept(evaluation), Math.round(timeMs * 1000), TimeUnit.MICROSECONDS);
     }
 
-    /** Each distinct word in lower case, without dots (a token must be a legal feature name), weighs 1 + ln(count). */
+    /** Each distinct word in lower case weighs 1 + ln(count); a dot, which no feature may hold, becomes two underscores. */
     private static Map<String, Float> weights(String[] words, int tokens) {
         Map<String, Integer> counts = new TreeMap<>();
         for (int i = 0; i < tokens; i++) {
-            String token = words[i].toLowerCase(Locale.ROOT).replace(".", "");
+            String token = words[i].toLowerCase(Locale.ROOT).replace(".", "__");
             if (token.isEmpty() == false) {
                 counts.merge(token, 1, Integer::sum);
             }
