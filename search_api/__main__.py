@@ -54,7 +54,8 @@ async def serve(settings: Settings) -> None:
     try:
         admin_address = await admin.start()
     except OSError as error:
-        raise SettingsError(f"cannot listen on admin port {settings.admin.port}: {error.strerror}") from error
+        where = f"admin port {settings.admin.port}"
+        raise SettingsError(f"cannot listen on {where}: {reason(error)}, choose another admin.port") from error
     address = "{}:{}".format(*listening.getsockname()[:2])
     log.info("listening", address=f"http://{address}/", admin=f"http://{admin_address}/metrics")
     await _server(create_app(parts)).serve(sockets=[listening])
@@ -82,7 +83,12 @@ def _listen(listen: ListenSettings) -> socket.socket:
         return socket.create_server((listen.host, listen.port), family=family, backlog=512)
     except OSError as error:
         where = f"{listen.host}:{listen.port}"
-        raise SettingsError(f"cannot listen on {where}: {error.strerror}, choose another listen.port") from error
+        raise SettingsError(f"cannot listen on {where}: {reason(error)}, choose another listen.port") from error
+
+
+def reason(error: OSError) -> str:
+    """Return what the system says, without the address that asyncio adds."""
+    return os.strerror(error.errno or 0)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -89,7 +89,7 @@ class Values {
 
   chip(value) {
     const name = `Remove ${label(this.field)} ${value}`;
-    return element("button", { type: "button", class: "chip chosen", "aria-label": name, on: { click: () => this.remove(value) } }, value, element("span", { "aria-hidden": "true" }, "×"));
+    return element("button", { type: "button", class: "chip", "aria-label": name, on: { click: () => this.remove(value) } }, value, element("span", { "aria-hidden": "true" }, "×"));
   }
 
   /** Offer `values` that were seen in answers. */

@@ -19,6 +19,9 @@ let filters;
 let eager = false; // a search was asked for before the page knew its indices
 let running = new AbortController();
 
+// A phone has its filters behind a word; elsewhere that word is hidden and they are always there.
+const wide = matchMedia("(min-width: 34.01rem)");
+
 /** What the results need to know and may ask for. */
 const view = {
   get display() {
@@ -114,7 +117,12 @@ function restore() {
   box.value = asked.query;
   form.elements.mode.value = asked.mode in HOW ? asked.mode : "hybrid";
   filters.show(asked.filters);
+  unfold();
   run();
+}
+
+function unfold() {
+  at("filters-box").open = wide.matches || view.isFiltered;
 }
 
 function keys(event) {
@@ -176,6 +184,7 @@ choice.addEventListener("change", () => {
   choose(choice.value);
   run();
 });
+wide.addEventListener("change", unfold);
 addEventListener("popstate", restore);
 addEventListener("keydown", keys);
 ["focusin", "focusout", "mouseover", "mouseleave"].forEach((name) => answer.addEventListener(name, mark));

@@ -31,13 +31,14 @@ function facts(source, details, view) {
 
 function fact(field, value, view) {
   const values = [value].flat();
-  const shown = view.canFilter(field) ? values.map((one) => chip(field, one, view)) : values.map(plain).join(", ");
-  return element("div", {}, element("dt", {}, label(field)), element("dd", {}, shown));
+  const shown = view.canFilter(field) ? values.map((one) => only(field, one, view)) : values.map(plain);
+  const separated = shown.flatMap((one, place) => (place ? [", ", one] : [one]));
+  return element("div", {}, element("dt", {}, label(field)), " ", element("dd", {}, separated));
 }
 
-function chip(field, value, view) {
+function only(field, value, view) {
   const name = `Only ${label(field)} ${value}`;
-  return element("button", { type: "button", class: "chip", "aria-label": name, title: name, on: { click: () => view.filter(field, value) } }, value);
+  return element("button", { type: "button", class: "inline", "aria-label": name, title: name, on: { click: () => view.filter(field, value) } }, value);
 }
 
 function plain(value) {

@@ -61,7 +61,8 @@ def service():
         yield running
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running in this thread, so it ends with its module: other tests have loops of their own.
+@pytest.fixture(scope="module")
 def chromium():
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     assert path, "chromium is not installed: apt-get install chromium"

@@ -159,6 +159,10 @@ def test_the_keyboard_alone_is_enough(page, results):
 
 def test_a_phone_shows_all_without_scrolling_sideways(page, results):
     page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("/?q=heist")
+    expect(page.get_by_label("Year from")).to_be_hidden()
+    page.get_by_text("Filters", exact=True).click()
+    expect(page.get_by_label("Year from")).to_be_visible()
     for mode in ("hybrid", "compare"):
         page.goto(f"/?q=heist&mode={mode}&genres=Crime")
         expect(results.first).to_be_visible()

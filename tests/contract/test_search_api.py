@@ -47,6 +47,8 @@ INDEX = {
     "alias": ALIAS,
     "inference_endpoint": ENDPOINT,
     "lexical_fields": {"title": 1, "text": 1, "director": 1},
+    "semantic_boost": 2,
+    "lexical_boost": 3,
     "filters": {
         "genres": "keyword",
         "year": "integer",
@@ -144,7 +146,7 @@ async def test_hybrid_is_the_weighed_sum_of_both(service):
     hybrid = await service.scores(query, mode="hybrid")
     assert set(hybrid) == set(semantic) | set(lexical)
     for id_, score in hybrid.items():
-        assert score == pytest.approx(semantic.get(id_, 0) + 4 * lexical.get(id_, 0), rel=1e-4)
+        assert score == pytest.approx(2 * semantic.get(id_, 0) + 3 * lexical.get(id_, 0), rel=1e-4)
 
 
 @pytest.mark.parametrize("mode", ["semantic", "lexical", "hybrid"])
