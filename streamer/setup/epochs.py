@@ -48,7 +48,7 @@ def current_epoch(known: Sequence[Epoch], topic: Topic) -> Epoch | None:
             f"the topic {topic.name!r} has {topic.partitions} partitions and had {len(newest.starts)} when its epoch "
             f"{newest.epoch} began: keys have moved between partitions, so their offsets no longer say which record is "
             "newer, and going on could put an old document over a new one; make a topic with the new number of "
-            "partitions, copy the records into it and let the route read that one"
+            "partitions, copy the records into it and let a route read that one into a new index"
         )
         raise StateError(msg)
     return newest
