@@ -61,7 +61,7 @@ def service():
         yield running
 
 
-# Playwright keeps an event loop running in this thread, so it ends with its module: other tests have loops of their own.
+# Playwright keeps an event loop running in this thread: it ends with its module, other tests have loops of their own.
 @pytest.fixture(scope="module")
 def chromium():
     path = shutil.which("chromium") or shutil.which("chromium-browser")
