@@ -72,3 +72,28 @@ async def test_a_wait_for_each_item_is_shown_as_time_taken():
 async def test_an_unknown_route_is_a_404(client):
     answer = await client.options(ignore_status=404).search(index="films")
     assert answer.meta.status == 404
+
+
+@pytest.mark.parametrize(
+    "filter_path",
+    [None, "errors,items.*.status,items.*.error", "errors", "items.*.error", "items.*._id", "-items.*._shards,-took"],
+)
+async def test_an_answer_has_the_parts_that_elasticsearch_gives(sink, stack, filter_path):
+    operations = [{"index": {"_id": "1", "version": 7, "version_type": "external"}}, {"t": 1}]
+    operations += [{"delete": {"_id": "1", "version": 9, "version_type": "external"}}, {"create": {"_id": "2"}}, {}]
+    answers = []
+    for url in (sink.url, stack.elasticsearch_url):
+        async with AsyncElasticsearch(url) as client:
+            answers.append((await client.bulk(index="nullsink", operations=operations, filter_path=filter_path)).body)
+            if url == stack.elasticsearch_url:
+                await client.indices.delete(index="nullsink")
+    assert normal(answers[0]) == normal(answers[1])
+
+
+def normal(answer, name=""):
+    """An answer without what counts or measures."""
+    if name in {"took", "_seq_no", "_shards"}:
+        return None
+    if isinstance(answer, dict):
+        return {key: normal(value, key) for key, value in answer.items()}
+    return [normal(value) for value in answer] if isinstance(answer, list) else answer

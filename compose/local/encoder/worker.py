@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import signal
 import sys
 import time
@@ -146,7 +147,8 @@ def _write(stream: IO[str], message: dict[str, Any]) -> None:
 def main() -> int:
     """Loads the model and serves stdin; returns the exit status."""
     parser = argparse.ArgumentParser(description="encodes texts from stdin, one JSON line each")
-    parser.add_argument("--threads", type=int, default=1, help="threads of one inference")
+    given = int(os.environ.get("LOCAL_ML_THREADS", "1"))
+    parser.add_argument("--threads", type=int, default=given, help="threads of one inference (LOCAL_ML_THREADS, 1)")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threads = parser.parse_args().threads
     requests = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", newline="\n")
