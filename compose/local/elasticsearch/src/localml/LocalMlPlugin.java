@@ -194,7 +194,16 @@ public final class LocalMlPlugin extends Plugin implements ActionPlugin, Analysi
         Tracer tracer
     ) {
         var services = new JdkHttpTransport.Services(
-            settings, network, new BytesRefRecycler(recycler), threadPool, registry, dispatcher, clusterSettings, tracer, perRequestContext, faults
+            settings,
+            network,
+            new BytesRefRecycler(recycler),
+            threadPool,
+            registry,
+            dispatcher,
+            clusterSettings,
+            tracer,
+            perRequestContext,
+            faults
         );
         return Map.of(HTTP, () -> new JdkHttpTransport(services));
     }

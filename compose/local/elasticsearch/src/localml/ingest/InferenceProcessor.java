@@ -63,7 +63,11 @@ public final class InferenceProcessor extends AbstractProcessor {
         for (String key : List.of("target_field", "field_map")) {
             if (config.containsKey(key)) {
                 throw ConfigurationUtils.newConfigurationException(
-                    TYPE, tag, key, "option is incompatible with [input_output]. Use the [output_field] option to specify where to write the inference results to."
+                    TYPE,
+                    tag,
+                    key,
+                    "option is incompatible with [input_output]. "
+                        + "Use the [output_field] option to specify where to write the inference results to."
                 );
             }
         }

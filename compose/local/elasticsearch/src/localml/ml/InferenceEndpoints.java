@@ -69,7 +69,8 @@ public final class InferenceEndpoints {
         }
         if (Models.exists(id)) {
             throw ExceptionsHelper.badRequestException(
-                "Inference endpoint IDs must be unique. Requested inference endpoint ID [{}] matches existing trained model ID(s) but must not.",
+                "Inference endpoint IDs must be unique. Requested inference endpoint ID [{}] matches existing trained model ID(s) "
+                    + "but must not.",
                 id
             );
         }

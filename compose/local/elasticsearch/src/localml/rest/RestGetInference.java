@@ -1,6 +1,5 @@
 package localml.rest;
 
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import localml.ml.Endpoint;

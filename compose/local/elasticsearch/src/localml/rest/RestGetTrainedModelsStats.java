@@ -7,7 +7,6 @@ import localml.ml.Deployment;
 import localml.ml.Models;
 import org.elasticsearch.client.internal.node.NodeClient;
 import org.elasticsearch.ingest.IngestService;
-import org.elasticsearch.ingest.IngestStats;
 import org.elasticsearch.rest.RestRequest;
 import org.elasticsearch.rest.action.RestToXContentListener;
 import org.elasticsearch.xpack.core.action.util.QueryPage;
