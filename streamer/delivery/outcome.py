@@ -109,7 +109,11 @@ TABLE = (
     _item(409, "status_exception", "not allocated to any nodes", Action.HOLD, "not_allocated"),
     _item(409, "status_exception", "waiting for a model allocation", Action.HOLD, "not_allocated"),
     _item(409, "status_exception", "process context missing", Action.HOLD, "deployment_stopping"),
+    _item(
+        404, "status_exception", "is not an inference service model or a deployed ml model", Action.HOLD, "not_deployed"
+    ),
     _item(500, "status_exception", "in inference process", Action.HOLD, "process_died"),
+    _item(500, "illegal_state_exception", "process", Action.HOLD, "process_died"),
     _item(500, "status_exception", "waiting for a model allocation", Action.HOLD, "not_allocated"),
     _item(404, "status_exception", "Unable to find model deployment task", Action.HOLD, "deployment_lost"),
     _item(404, "resource_not_found_exception", "", Action.HOLD, "model_missing"),

@@ -69,6 +69,8 @@ def producer(settings: KafkaSettings) -> dict[str, Any]:
         "enable.idempotence": True,
         "compression.type": "lz4",
         "linger.ms": 5,
+        # A dead letter holds its record in base64, a third longer; `setup` lets the topic take this much.
+        "message.max.bytes": 4_000_000,
         # The same partition as Kafka's own (Java) producers choose for a key.
         "partitioner": "murmur2_random",
     }
