@@ -5,16 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import closing
 from typing import Any, TypeVar
 
 import msgspec
-from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
-    IsolationLevel,
-    KafkaException,
-    TopicCollection,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
 
@@ -56,7 +51,8 @@ class Admin:
     def __init__(self, settings: KafkaSettings) -> None:
         """Prepare a client; it connects when it is asked something."""
         # What goes wrong is raised; librdkafka would write a line each time that it tries to connect.
-        self._client = AdminClient(connection(settings) | {"log_level": 0})
+        self._connection = connection(settings) | {"log_level": 0}
+        self._client = AdminClient(self._connection)
 
     def cluster_id(self) -> str:
         """Return the id of the Kafka cluster."""
@@ -120,16 +116,22 @@ class Admin:
         }
 
     def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
-        """Return what `group` committed; partitions without a commit are left out."""
+        """Return what `group` committed; partitions without a commit are left out.
+
+        It asks as a consumer, which joins nothing: asked by an admin client, librdkafka 2.16 ends the process with a
+        segmentation fault when the group's coordinator is not ready (`rd_kafka_handle_OffsetFetch` refreshes the
+        coordinator of a group that an admin client does not have).
+        """
         wanted = [TopicPartition(partition.topic, partition.number) for partition in partitions]
-        request = [ConsumerGroupTopicPartitions(group, wanted)]
-        found = _settled(
-            lambda: self._client.list_consumer_group_offsets(request, request_timeout=TIMEOUT)[group],
-            f"reading the offsets of {group}",
-        )
+        settings = self._connection | {"group.id": group, "enable.auto.commit": False}
+        with closing(Consumer(settings)) as consumer:
+            try:
+                found = consumer.committed(wanted, timeout=TIMEOUT)
+            except KafkaException as error:
+                raise ours(error, f"reading the offsets of {group}") from error
         return {
             Partition(position.topic, position.partition): Committed(position.offset, position.metadata or "")
-            for position in found.topic_partitions
+            for position in found
             if position.offset >= 0
         }
 
