@@ -7,6 +7,9 @@ import pytest
 
 SETTINGS = ("STREAMER_", "SEARCH_API_", "LOCAL_")
 
+# What tests on the local stack share; nothing starts before a test asks for it.
+pytest_plugins = ("tests.fixtures.stack", "tests.fixtures.scenario")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment() -> Iterator[None]:
