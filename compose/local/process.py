@@ -86,6 +86,11 @@ class Child:
         """Sends a signal to the program and all that it has started."""
         os.killpg(self.pid, number)
 
+    def freeze(self) -> None:
+        """Stops the program and all that it has started in their tracks, and waits until it stands still."""
+        self.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
     def terminate(self) -> None:
         """Asks the program to end, also when it is frozen."""
         self.signal(signal.SIGCONT)
@@ -181,7 +186,7 @@ class Part:
 
     def suspend(self) -> None:
         """Freezes the process and its children (SIGSTOP): connections stay open, nothing answers. Raises NotRunning."""
-        self._running().signal(signal.SIGSTOP)
+        self._running().freeze()
 
     def resume(self) -> None:
         """Ends `suspend`. Raises NotRunning."""

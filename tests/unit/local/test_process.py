@@ -20,8 +20,18 @@ def guard(tmp_path):
         yield guard
 
 
-def make(guard, tmp_path, command, ready=lambda _: True):
-    return Part("sleeper", lambda: command, log=tmp_path / "part.log", guard=guard, ready=ready)
+@pytest.fixture
+def make(guard, tmp_path):
+    made = []
+
+    def make(command, ready=lambda _: True):
+        part = Part("sleeper", lambda: command, log=tmp_path / "part.log", guard=guard, ready=ready)
+        made.append(part)
+        return part
+
+    yield make
+    for part in made:
+        part.stop()
 
 
 def gone(pid, timeout_s=10.0):
@@ -44,8 +54,8 @@ def grandchild(part):
     return int(text.split()[-1])
 
 
-def test_a_stop_ends_the_children_of_the_child_too(guard, tmp_path):
-    part = make(guard, tmp_path, WAITING)
+def test_a_stop_ends_the_children_of_the_child_too(make):
+    part = make(WAITING)
     part.start()
     pid, below = part.pid, grandchild(part)
     part.stop()
@@ -54,8 +64,8 @@ def test_a_stop_ends_the_children_of_the_child_too(guard, tmp_path):
     assert not part.running
 
 
-def test_a_part_starts_again_after_a_kill(guard, tmp_path):
-    part = make(guard, tmp_path, WAITING)
+def test_a_part_starts_again_after_a_kill(make):
+    part = make(WAITING)
     part.start()
     first = part.pid
     part.kill()
@@ -68,8 +78,8 @@ def test_a_part_starts_again_after_a_kill(guard, tmp_path):
     part.stop()
 
 
-def test_a_frozen_part_is_running_and_can_be_stopped(guard, tmp_path):
-    part = make(guard, tmp_path, WAITING)
+def test_a_frozen_part_is_running_and_can_be_stopped(make):
+    part = make(WAITING)
     part.start()
     part.suspend()
     assert Path(f"/proc/{part.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
@@ -78,17 +88,17 @@ def test_a_frozen_part_is_running_and_can_be_stopped(guard, tmp_path):
     assert not part.running
 
 
-def test_a_part_that_dies_while_starting_shows_the_end_of_its_log(guard, tmp_path):
+def test_a_part_that_dies_while_starting_shows_the_end_of_its_log(make, tmp_path):
     (tmp_path / "part.log").write_text("of an earlier run\n")
-    part = make(guard, tmp_path, [sys.executable, "-c", "print('no such port'); raise SystemExit(3)"], lambda _: False)
+    part = make([sys.executable, "-c", "print('no such port'); raise SystemExit(3)"], lambda _: False)
     with pytest.raises(PartFailed, match=r"sleeper ended with status 3 while starting") as caught:
         part.start()
     assert caught.value.tail == "no such port"
     assert not part.running
 
 
-def test_a_part_that_is_not_ready_in_time_is_ended(guard, tmp_path):
-    part = make(guard, tmp_path, WAITING, lambda _: False)
+def test_a_part_that_is_not_ready_in_time_is_ended(make):
+    part = make(WAITING, lambda _: False)
     with pytest.raises(PartFailed, match=r"was not ready after 0\.2 s"):
         part.start(timeout_s=0.2)
     assert not part.running

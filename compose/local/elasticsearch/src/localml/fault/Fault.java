@@ -46,6 +46,8 @@ public final class Fault {
     }
 
     private void validate() {
+        text("deployment", null);
+        text("path", null);
         double share = number("share", 1);
         require(share > 0 && share <= 1, "[share] must be in (0, 1]");
         require(number("count", 1) >= 1, "[count] must be at least 1");
