@@ -54,7 +54,7 @@ def test_lexical_asks_by_words_without_tokens():
 
 
 def test_hybrid_is_the_default_and_weighs_both():
-    assert body() == whole(semantic(boost=1.0), lexical(boost=1.0))
+    assert body() == whole(semantic(boost=1.0), lexical(boost=4.0))
 
 
 def test_boosts_are_settings():
