@@ -75,8 +75,7 @@ class Books:
     def take(self, write: Write) -> None:
         """Let a write wait; the one that it replaces is superseded when its survivor has succeeded."""
         self._register(_account(write), write.record)
-        superseded = self._coalescer.offer(write)
-        if superseded is not None:
+        for superseded in self._coalescer.offer(write):
             self._end_waiting(superseded)
         self._queue(write)
 
@@ -134,17 +133,16 @@ class Books:
 
     def refused(self, write: Write) -> None:
         """Complete a write whose dead letter is acknowledged; the one that it stood for waits again."""
-        superseded = self._coalescer.refused(write)
-        if superseded is not None:
-            self._end_waiting(superseded)
+        self._release(write)
         self._complete(_account(write), write.record, write.generation, Result.DEAD_LETTERED)
         self._next(write)
 
     def abandon(self, write: Write) -> None:
-        """Let go of a write that is not ours any more, or soon will not be."""
-        replaced = self._coalescer.succeeded(write)
-        if replaced is not None and self.ledger.holds(replaced.partition, replaced.generation):
-            self.accounts.ended_waiting(_account(replaced), Result.HANDED_OVER)
+        """Let go of a write that is not ours any more, or soon will not be.
+
+        It may stand for a write of a partition that stays: that one waits again.
+        """
+        self._release(write)
         if self._lands(_account(write), write.generation):
             self.accounts.ended_in_flight(_account(write), Result.HANDED_OVER)
         self._next(write)
@@ -153,6 +151,10 @@ class Books:
         self.ledger[record.partition].register(record.offset)
         self.flow.took(record.partition, record.size)
         self.accounts.took(account)
+
+    def _release(self, write: Write) -> None:
+        for superseded in self._coalescer.refused(write):
+            self._end_waiting(superseded)
 
     def _queue(self, write: Write) -> None:
         if self._coalescer.ready(write.key) is not None:

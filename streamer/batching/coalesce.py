@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import msgspec
 
 from streamer.model import Partition, Write
@@ -12,7 +10,7 @@ Key = tuple[str, str]
 
 
 class Slot(msgspec.Struct):
-    """The writes of one key: at most one waits and one is in flight, the waiting one being the newer."""
+    """The writes of one key: at most one waits and one is in flight."""
 
     waiting: Write | None = None
     flying: Write | None = None
@@ -34,11 +32,11 @@ class Coalescer:
         """Return how many keys have something under way."""
         return len(self._slots)
 
-    def offer(self, write: Write) -> Write | None:
-        """Let `write` wait; return the write that is superseded for good by this, if any."""
+    def offer(self, write: Write) -> list[Write]:
+        """Let `write` wait, or the waiting one if that is of a higher version; return what is superseded for good."""
         slot = self._slots.setdefault(write.key, Slot())
-        older, slot.waiting = slot.waiting, write
-        return None if older is None else _keep(write, older)
+        slot.waiting, ended = _join(slot.waiting, write)
+        return ended
 
     def ready(self, key: Key) -> Write | None:
         """Return the write of `key` that may be sent now."""
@@ -59,46 +57,41 @@ class Coalescer:
         replaced, write.replaced = write.replaced, None
         return replaced
 
-    def refused(self, write: Write) -> Write | None:
-        """End the flight of `write`, which will never be indexed: the write that it stood for waits again.
+    def refused(self, write: Write) -> list[Write]:
+        """End the flight of `write`, which is not indexed by us: the write that it stood for waits again.
 
-        Returns that write if a newer one stands for it already, so that it is superseded for good.
+        Returns what a newer one, which waits already, supersedes for good.
         """
         slot = self._land(write)
         older, write.replaced = write.replaced, None
         if older is None:
-            return None
-        if slot.waiting is None:
-            slot.waiting = older
-            self._slots[write.key] = slot
-            return None
-        return self._stand_in(slot.waiting, older)
+            return []
+        slot.waiting, ended = _join(older, slot.waiting)
+        self._slots[write.key] = slot
+        return ended
 
     def renewed(self, write: Write, lanes: frozenset[str]) -> tuple[Write, list[Write]]:
         """Return what to send in place of `write`, which has to be sent again, and what is superseded by that.
 
-        That is the newer write of the key if there is one and it goes in one of `lanes`.
+        That is the waiting write of the key if there is one, it is newer and it goes in one of `lanes`.
         """
         slot = self._slots[write.key]
         newer = slot.waiting
-        if newer is None or newer.lane not in lanes:
+        if newer is None or newer.lane not in lanes or newer.version <= write.version:
             return write, []
-        slot.flying, slot.waiting = newer, None
-        older, write.replaced = write.replaced, None
-        ended = [self._stand_in(newer, write), older]
-        return newer, [one for one in ended if one is not None]
+        slot.flying, ended = _join(newer, write)
+        slot.waiting = None
+        return newer, ended
 
-    def drop(self, partition: Partition) -> Iterator[Write]:
+    def drop(self, partition: Partition) -> list[Write]:
         """Forget what waits of `partition`, and what its flying writes stand for; return each of them."""
+        dropped: list[Write] = []
         for key, slot in list(self._slots.items()):
-            yield from _without(slot, partition)
+            slot.waiting = _without(slot.waiting, partition, dropped)
+            if slot.flying is not None:
+                slot.flying.replaced = _without(slot.flying.replaced, partition, dropped)
             self._forget_if_empty(key, slot)
-
-    def _stand_in(self, survivor: Write, older: Write) -> Write | None:
-        if survivor.replaced is None:
-            survivor.replaced = older
-            return None
-        return older
+        return dropped
 
     def _land(self, write: Write) -> Slot:
         slot = self._slots[write.key]
@@ -112,18 +105,27 @@ class Coalescer:
             self._slots.pop(key, None)
 
 
-def _keep(survivor: Write, older: Write) -> Write | None:
-    survivor.replaced = older
-    ended, older.replaced = older.replaced, None
-    return ended
+def _join(*writes: Write | None) -> tuple[Write, list[Write]]:
+    """Return the newest of some writes of a key, which stands for the next one, and those that end by that.
+
+    Versions decide, as they do in Elasticsearch; of two with the same version the first one stays.
+    """
+    known = [one for write in writes if write is not None for one in (write, write.replaced) if one is not None]
+    survivor, *older = sorted(known, key=lambda write: -write.version)
+    for one in older:
+        one.replaced = None
+    survivor.replaced = older[0] if older else None
+    return survivor, older[1:]
 
 
-def _without(slot: Slot, partition: Partition) -> Iterator[Write]:
-    waiting = slot.waiting
-    if waiting is not None and waiting.partition == partition:
-        slot.waiting = None
-        yield waiting
-    for survivor in (waiting, slot.flying):
-        if survivor is not None and survivor.replaced is not None and survivor.replaced.partition == partition:
-            yield survivor.replaced
-            survivor.replaced = None
+def _without(write: Write | None, partition: Partition, dropped: list[Write]) -> Write | None:
+    """Return what is left of a write and the one that it stands for, without those of `partition`."""
+    if write is None:
+        return None
+    older = _without(write.replaced, partition, dropped)
+    write.replaced = None
+    if write.partition == partition:
+        dropped.append(write)
+        return older
+    write.replaced = older
+    return write

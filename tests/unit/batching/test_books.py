@@ -1,0 +1,130 @@
+"""Coalescer, batcher and books together: nothing is lost, doubled or out of order, whatever comes and goes."""
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from streamer.intake import identity
+from tests.unit.batching.world import LANES, PARTITIONS, Entry, World
+
+KINDS = ["good"] * 6 + ["deletion", "deletion", "poison", "poison", "broken"]
+
+
+class BooksMachine(RuleBasedStateMachine):
+    """Keys live in both partitions; versions are positions, or numbers of the records themselves."""
+
+    @initialize(given_versions=st.booleans())
+    def begin(self, given_versions):
+        self.world = World(by_position=not given_versions)
+
+    @property
+    def idle(self):
+        return sorted(set(PARTITIONS) - set(self.world.generations))
+
+    @property
+    def staying(self):
+        return sorted(set(self.world.generations) - self.world.leaving)
+
+    @precondition(lambda self: self.idle)
+    @rule(data=st.data())
+    def assign(self, data):
+        self.world.assign(data.draw(st.sampled_from(self.idle)))
+
+    @precondition(lambda self: self.staying)
+    @rule(
+        data=st.data(),
+        key=st.sampled_from("abc"),
+        lane=st.sampled_from(LANES),
+        size=st.integers(0, 50),
+        kind=st.sampled_from(KINDS),
+        version=st.integers(0, 9),
+    )
+    def deliver(self, data, key, lane, size, kind, version):
+        partition = data.draw(st.sampled_from(self.staying))
+        if self.world.by_position:
+            version = identity.version_of_position(1, self.world.next[partition])
+        self.world.deliver(partition, Entry(key, lane, size, kind, version))
+
+    @rule(lane=st.sampled_from(LANES), units=st.integers(1, 3), size=st.integers(1, 100))
+    def form(self, lane, units, size):
+        self.world.form(lane, units, size)
+
+    @precondition(lambda self: self.world.flying)
+    @rule(data=st.data())
+    def answer(self, data):
+        self.world.end(data.draw(st.sampled_from(self.world.flying)))
+
+    @precondition(lambda self: self.world.flying)
+    @rule(data=st.data(), applied=st.booleans())
+    def send_again(self, data, applied):
+        self.world.send_again(data.draw(st.sampled_from(self.world.flying)), applied)
+
+    @precondition(lambda self: self.world.burying)
+    @rule(data=st.data())
+    def bury(self, data):
+        self.world.bury(data.draw(st.integers(0, len(self.world.burying) - 1)))
+
+    @precondition(lambda self: self.staying)
+    @rule(data=st.data(), at_once=st.booleans())
+    def leave(self, data, at_once):
+        partition = data.draw(st.sampled_from(self.staying))
+        self.world.leave(partition)
+        if at_once:
+            self.world.fence(partition)
+
+    @precondition(lambda self: self.world.leaving)
+    @rule(data=st.data())
+    def fence(self, data):
+        self.world.fence(data.draw(st.sampled_from(sorted(self.world.leaving))))
+
+    @invariant()
+    def conservation_holds(self):
+        accounts = self.world.books.accounts
+        assert {
+            account: accounts.difference(account) for account in accounts.consumed if accounts.difference(account)
+        } == {}
+        assert min([0, *accounts.waiting.values(), *accounts.in_flight.values()]) == 0
+
+    @invariant()
+    def what_is_in_flight_is_counted(self):
+        world = self.world
+        ours = [one for one in world.flying if world.books.ledger.holds(one.partition, one.generation)]
+        rejected = [one for one, generation in world.burying if world.books.ledger.holds(one.partition, generation)]
+        assert world.books.accounts.in_flight.total() == len(ours) + len(rejected)
+        for partition in PARTITIONS:
+            busy = any(one.partition == partition for one in [*ours, *rejected])
+            assert world.books.drained([partition]) == (not busy)
+
+    @invariant()
+    def no_key_is_in_flight_twice(self):
+        keys = [one.key for one in self.world.flying]
+        assert len(set(keys)) == len(keys)
+
+    @invariant()
+    def what_is_outstanding_is_counted(self):
+        world = self.world
+        assert world.books.flow.size == sum(one.size + len(one.id) for one in world.outstanding())
+
+    @invariant()
+    def what_is_done_is_in_the_index_or_buried_or_a_newer_one_will_be(self):
+        for place, entry in self.world.done():
+            assert place in self.world.buried or self.world.is_kept(entry), (place, entry)
+
+    def teardown(self):
+        world = self.world
+        world.finish()
+        self.conservation_holds()
+        self.what_is_done_is_in_the_index_or_buried_or_a_newer_one_will_be()
+        assert world.books.accounts.waiting.total() == world.books.accounts.in_flight.total() == 0
+        assert world.books.flow.size == 0
+        assert len(world.books._coalescer) == 0
+        for partition, log in world.log.items():
+            assert world.books.ledger[partition].position in {len(log), None}
+        for newest in world.newest().values():
+            found = world.index.get(newest.id, -1)
+            assert found == newest.version or (found < newest.version and world.stood_for_twice(newest)), newest
+        assert set(world.index) <= set(world.newest())
+
+
+TestBooks = BooksMachine.TestCase
+TestBooks.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

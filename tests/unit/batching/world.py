@@ -1,0 +1,191 @@
+"""A stream for the books to live in: a log to deliver from, an index that obeys versions, and who is in flight."""
+
+from collections import defaultdict
+
+import msgspec
+
+from streamer.batching.batcher import Room
+from streamer.batching.books import Books
+from streamer.intake.flow import Bounds
+from streamer.model import PLAIN, Rejected, Result
+from tests.fakes.clock import HandClock
+from tests.unit.builders import LANE, P0, P1, record, write
+
+PARTITIONS = (P0, P1)
+LANES = (LANE, "other", PLAIN)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A record of the log; what is `poison` is refused by the index, what is `broken` cannot be decoded."""
+
+    id: str
+    lane: str
+    size: int
+    kind: str
+    version: int
+
+
+class World:
+    def __init__(self, *, by_position):
+        self.by_position = by_position
+        self.books = Books(Bounds(1_000, 1_000_000), HandClock(), lambda: None)
+        self.log = {partition: [] for partition in PARTITIONS}
+        self.index = {}
+        self.buried = set()
+        self.flying = []
+        self.burying = []
+        self.generations = {}
+        self.leaving = set()
+        self.next = dict.fromkeys(PARTITIONS, 0)
+        self.sent = defaultdict(set)
+
+    def assign(self, partition):
+        self.generations[partition] = self.books.assign(partition)
+
+    def deliver(self, partition, entry):
+        """Deliver what the log has next, or else append `entry` to it."""
+        offset, log = self.next[partition], self.log[partition]
+        if offset == len(log):
+            log.append(entry)
+        self.next[partition] = offset + 1
+        entry, generation = log[offset], self.generations[partition]
+        taken = record(offset, b"x" * entry.size, entry.id.encode(), partition)
+        if entry.kind == "broken":
+            self.books.reject(Rejected(taken, "unreadable", "broken"), "films", generation)
+            self.burying.append((taken, generation))
+            return
+        fields = {"version": entry.version, "record": taken, "body": b"x" * entry.size}
+        if entry.kind == "deletion":
+            fields |= {"body": None}
+        lane = PLAIN if entry.kind == "deletion" else entry.lane
+        self.books.take(write(offset, entry.id, partition, generation, lane, **fields))
+
+    def form(self, lane, units, size):
+        formed = self.books.form(lane, Room(units, size))
+        assert all(one.lane == lane for one in formed)
+        assert len(formed) <= 1 or (
+            sum(one.units for one in formed) <= units and sum(one.size for one in formed) <= size
+        )
+        for one in formed:
+            self.fly(one)
+
+    def fly(self, one):
+        """Note that a write is sent: rising versions of a key within a generation, but for what was refused."""
+        before = self.sent[one.key, one.partition, one.generation]
+        assert not self.by_position or all(version <= one.version for version in before), (before, one)
+        before.add(one.version)
+        self.flying.append(one)
+
+    def apply(self, one):
+        """Do what the index does with an external version."""
+        found = self.index.get(one.id, -1)
+        self.index[one.id] = max(found, one.version)
+        return Result.INDEXED if found < one.version else Result.REPEATED if found == one.version else Result.STALE
+
+    def is_poison(self, one):
+        return self.log[one.partition][one.record.offset].kind == "poison"
+
+    def end(self, one):
+        """Answer for a write in flight, as the index would."""
+        self.flying.remove(one)
+        if self.is_poison(one):
+            self.unsend(one)
+            self.buried.add((one.partition, one.record.offset))
+            self.books.refused(one)
+        else:
+            self.books.succeeded(one, self.apply(one))
+
+    def unsend(self, one):
+        self.sent[one.key, one.partition, one.generation].discard(one.version)
+
+    def send_again(self, one, applied):
+        """Refuse a write for now, or let its answer get lost."""
+        if applied and not self.is_poison(one):
+            self.apply(one)
+        self.flying.remove(one)
+        if not self.books.is_staying(one):
+            self.books.abandon(one)
+            return
+        newer = self.books.renew(one)
+        assert newer.lane in {one.lane, PLAIN}
+        assert newer is one or newer.version > one.version
+        if newer is one:
+            self.flying.append(one)
+        else:
+            self.fly(newer)
+
+    def bury(self, index):
+        taken, generation = self.burying.pop(index)
+        self.buried.add((taken.partition, taken.offset))
+        self.books.rejected(taken, "films", generation)
+
+    def leave(self, partition):
+        self.books.leave([partition])
+        self.leaving.add(partition)
+
+    def fence(self, partition):
+        """Give a partition up; the next owner begins at the position that was reached."""
+        position = self.books.ledger[partition].position
+        self.books.fence(partition)
+        self.leaving.discard(partition)
+        del self.generations[partition]
+        if position is not None:
+            self.next[partition] = position
+        else:
+            # Nothing was delivered in this generation: the commit before it stands.
+            assert partition not in self.books.ledger
+
+    def finish(self):
+        """Give everything out and answer for everything."""
+        for partition in self.leaving.copy():
+            self.fence(partition)
+        for partition in set(PARTITIONS) - set(self.generations):
+            self.assign(partition)
+        for partition, log in self.log.items():
+            while self.next[partition] < len(log):
+                self.deliver(partition, None)
+        while self.flying or self.burying or any(self.books.waiting(lane) for lane in LANES):
+            for one in self.flying.copy():
+                self.end(one) if self.books.is_staying(one) else self.send_again(one, applied=False)
+            while self.burying:
+                self.bury(0)
+            for lane in LANES:
+                self.form(lane, 3, 10_000)
+
+    def done(self):
+        """Yield the records that are completed in the present generations, with their places."""
+        for partition in self.generations:
+            undone = self.books.ledger[partition]._undone
+            for offset in set(range(self.next[partition])) - undone:
+                yield (partition, offset), self.log[partition][offset]
+
+    def outstanding(self):
+        """Yield the records that are not, in the present generations."""
+        for partition in self.generations:
+            for offset in self.books.ledger[partition]._undone:
+                yield self.log[partition][offset]
+
+    def is_kept(self, entry):
+        """Whether `entry`, or a newer state of its document, is in the index or will be read again."""
+        if self.index.get(entry.id, -1) >= entry.version or self.stood_for_twice(entry):
+            return True
+        again = [entry for partition, log in self.log.items() for entry in log[self.committed(partition) :]]
+        return any(one.id == entry.id and one.version >= entry.version for one in again)
+
+    def committed(self, partition):
+        position = self.books.ledger[partition].position if partition in self.generations else None
+        return self.next[partition] if position is None else position
+
+    @property
+    def entries(self):
+        return [entry for log in self.log.values() for entry in log]
+
+    def stood_for_twice(self, entry):
+        """Whether two poisonous records came above `entry`: only the last replaced write is kept."""
+        above = [one for one in self.entries if one.id == entry.id and one.version >= entry.version]
+        return sum(one.kind == "poison" for one in above) > 1
+
+    def newest(self):
+        """Return the newest good record of each key."""
+        good = [one for one in self.entries if one.kind in {"good", "deletion"}]
+        return {one.id: one for one in sorted(good, key=lambda one: one.version)}
