@@ -44,7 +44,7 @@ async def refusal(request: Awaitable[Any]) -> tuple[int, str, str]:
     return caught.value.status_code, error["type"], error["reason"]
 
 
-def items_of(answer: Any) -> list[Json]:  # noqa: ANN401 - the client's answer
+def items_of(answer: Any) -> list[Json]:
     """Return the items of a bulk's answer without their action names."""
     return [next(iter(item.values())) for item in answer["items"]]
 
@@ -135,8 +135,12 @@ class Sandbox:
     def new(self, path: str = "/{}") -> str:
         """Return a name that nobody has; what is made below it at `path` goes with the sandbox."""
         name = f"{self.name}-{next(self._parts)}"
-        self._made.append(("DELETE", path.format(name)))
+        self.remove(path.format(name))
         return name
+
+    def remove(self, path: str) -> None:
+        """Let what is at `path` go with the sandbox."""
+        self._made.append(("DELETE", path))
 
     async def deployment(
         self, model: str = "synthetic", *, times: Json | None = None, cache_size: str | None = "0b", **options: Any

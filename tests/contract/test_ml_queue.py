@@ -86,7 +86,7 @@ async def test_a_search_is_refused_by_a_full_queue(sandbox):
 
 
 async def test_inside_a_class_the_first_is_served_first(sandbox):
-    deployment, fault, index, pipeline = await stalled(sandbox, times=BY_THE_WORD)
+    deployment, fault, *_ = await stalled(sandbox, times=BY_THE_WORD)
     requests = []
     for number, text in enumerate(["first", LONG, "third"], start=1):
         requests.append(sandbox.background(deployment.infer(text)))

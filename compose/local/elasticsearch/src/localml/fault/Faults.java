@@ -61,8 +61,12 @@ public final class Faults {
 
     /** Whether this ingest request is to be refused as if the queue were full. */
     public boolean rejectsItem(String deploymentId) {
-        Fault fault = firstOf(Kind.REJECT_ITEMS, deploymentId);
-        return fault != null && fault.strikes();
+        for (Fault fault : faults.values()) {
+            if (fault.kind() == Kind.REJECT_ITEMS && fault.concerns(deploymentId) && fault.strikes()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** How long an inference of {@code timeMs} milliseconds takes. */
