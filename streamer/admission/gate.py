@@ -106,12 +106,15 @@ class Gate:
             self.limit.on_overload(self.used)
             self._next_cut = now + CUT_SECONDS
 
-    def close(self, reason: str) -> None:
-        """Hold: nothing passes until a probe succeeds."""
+    def close(self, reason: str, *, probed: bool = False) -> None:
+        """Hold: nothing passes until a probe succeeds. `probed` says that it is the probe that found it so.
+
+        What was sent before the hold may say so again, while a probe is out: that one is still waited for.
+        """
         now = self._clock.monotonic()
         if self.hold is None:
             self.hold = Hold(reason, now)
-        elif self.hold.probing:
+        elif probed:
             self.hold.failed(reason, now)
         self._changed()
 

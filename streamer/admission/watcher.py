@@ -36,6 +36,7 @@ class Watcher:
         """Read the statistics once."""
         capacity = await self._read()
         now = self._clock.monotonic()
+        self.busy = None
         if capacity is not None and self.capacity is not None:
             self.busy = busy_share(self.capacity, capacity, now - self._seen_at)
         self.capacity, self._seen_at = capacity, now

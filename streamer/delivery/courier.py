@@ -49,7 +49,7 @@ class Courier:
             count = 1 if probing else most
             batch = pending[:count]
             verdicts = await self._send(lane, batch)
-            self._tell(gate, ticket, verdicts)
+            self._tell(gate, ticket, verdicts, probed=probing)
             again = [
                 write
                 for write, verdict in zip(batch, verdicts, strict=True)
@@ -103,13 +103,13 @@ class Courier:
         self._meter.add(BULKS, lane, "partial" if refused else "ok")
         self._meter.observe(BULK_DOCUMENTS, len(verdicts), lane)
 
-    def _tell(self, gate: Gate, ticket: Ticket, verdicts: Sequence[Verdict]) -> None:
+    def _tell(self, gate: Gate, ticket: Ticket, verdicts: Sequence[Verdict], *, probed: bool) -> None:
         """Tell the gate what the answer says about the deployment."""
         gone = next((verdict for verdict in verdicts if verdict.action is Action.HOLD), None)
         if gone is not None:
             if gate.hold is None:
                 log.warning("hold", reason=gone.reason, detail=gone.detail)
-            gate.close(gone.reason)
+            gate.close(gone.reason, probed=probed)
         else:
             if gate.hold is not None:
                 log.info("hold ended")

@@ -1,0 +1,61 @@
+"""Statistics come late, stop coming and start again; the limit goes on."""
+
+import asyncio
+
+from streamer.admission.limit import FixedLimit
+from streamer.admission.watcher import Watcher
+from streamer.errors import ElasticRefused
+from streamer.metrics import STREAMER_METRICS, Meter
+from streamer.runtime import Runtime
+from tests.fakes.clock import LoopClock, in_virtual_time
+from tests.unit.admission.test_capacity import NODE, stats
+
+
+class Door:
+    """Answers `_stats` from a list; an error in it is raised."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    async def get(self, path, **params):
+        assert path == "/_ml/trained_models/for_ingest/_stats"
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def watch(*answers):
+    """Look every two seconds until the answers are used up; return what was known after each."""
+    async with asyncio.TaskGroup() as tasks:
+        runtime = Runtime(LoopClock(), Meter(STREAMER_METRICS), tasks)
+        watcher = Watcher(Door(*answers), "for_ingest", FixedLimit(32), runtime)
+        seen = []
+        for _ in answers:
+            await watcher.look()
+            seen.append((watcher.capacity and watcher.capacity.allocations, watcher.busy, watcher._limit.window))
+            await asyncio.sleep(2.0)
+    return seen, runtime.meter.exposition().decode()
+
+
+@in_virtual_time
+async def test_the_limit_follows_and_the_busy_share_is_that_of_the_interval():
+    busier = stats(NODE | {"inference_count": 104, "average_inference_time_ms": 37_000 / 104})
+    seen, exposition = await watch(stats(NODE), busier)
+    assert seen == [(4, None, 128), (4, 0.25, 128)]
+    assert 'streamer_deployment_busy_ratio{deployment="for_ingest"} 0.25' in exposition
+
+
+@in_virtual_time
+async def test_without_statistics_the_window_stays_and_nothing_old_is_shown():
+    refused = ElasticRefused(403, "security_exception", "action [cluster:monitor/xpack/ml] is unauthorized")
+    seen, exposition = await watch(stats(NODE), stats(NODE), refused, {"trained_model_stats": []}, stats(NODE))
+    assert seen == [(4, None, 128), (4, 0.0, 128), (None, None, 128), (None, None, 128), (4, None, 128)]
+    assert 'streamer_deployment_allocations{deployment="for_ingest"} 4.0' in exposition
+
+
+@in_virtual_time
+async def test_a_reset_leaves_one_interval_unknown():
+    after = stats(NODE | {"inference_count": 1})
+    seen, _ = await watch(stats(NODE), after, after)
+    assert [busy for _, busy, _ in seen] == [None, None, 0.0]
