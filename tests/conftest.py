@@ -18,3 +18,14 @@ def clean_environment() -> Iterator[None]:
         for name in [name for name in os.environ if name.startswith(SETTINGS)]:
             patch.delenv(name)
         yield
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=3, help="how many streams are killed at a random moment")
+    parser.addoption("--seed", type=int, default=1, help="seed of the first of these moments; the next has the next")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "seed" in metafunc.fixturenames:
+        first = metafunc.config.getoption("seed")
+        metafunc.parametrize("seed", range(first, first + metafunc.config.getoption("kills")))
