@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="check what was done and end")
     parser.add_argument("--data", type=Path, default=Path(".local/demo"), help="where the demo keeps its data")
     given = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # in order with the programs' own output
     try:
         _demo(given.data, once=given.once)
     except KeyboardInterrupt:
