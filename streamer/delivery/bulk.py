@@ -18,6 +18,10 @@ FILTER_PATH = (
 )
 """What is read of an answer; every item keeps its place, because every item has a status."""
 
+INDEXED_STATUS = frozenset({200, 201})
+DELETED_STATUS = frozenset({200, 404})
+"""A document that was not there is deleted too."""
+
 Item = Mapping[str, Any]
 
 
@@ -44,7 +48,7 @@ class BulkCodec:
 
     def read(self, writes: Sequence[Write], answer: Mapping[str, Any]) -> list[Verdict]:
         """Return a verdict for each of `writes`; an answer that does not fit them is STOP for each."""
-        items = [next(iter(item.values())) for item in answer.get("items", ())]
+        items: list[Item] = [next(iter(item.values()), {}) for item in answer.get("items", ())]
         if len(items) != sum(_item_count(write) for write in writes):
             detail = f"{len(items)} items came back for {len(writes)} documents"
             return [Verdict(Action.STOP, "unknown", detail=detail)] * len(writes)
@@ -108,21 +112,21 @@ class BulkCodec:
         error = item.get("error")
         if error is not None:
             return judge(_answer(status, error), write.version)
-        if write.body is None:
-            return Verdict(Action.DONE, Result.DELETED.value, Result.DELETED)
         wrong = self._not_done(write, item, inferred=inferred)
         if wrong:
             return Verdict(Action.STOP, "unknown", detail=wrong)
+        if write.body is None:
+            return Verdict(Action.DONE, Result.DELETED.value, Result.DELETED)
         result = Result.INDEXED if write.inputs else Result.NO_TEXT
         return Verdict(Action.DONE, result.value, result)
 
     def _not_done(self, write: Write, item: Item, *, inferred: bool) -> str:
         """Return why an item that looks like a success is none."""
         expected = self._routes[write.route].concrete_index
-        if item.get("status") not in {200, 201}:
+        if item.get("status") not in (DELETED_STATUS if write.body is None else INDEXED_STATUS):
             return f"an item without an error has the status {item.get('status')}"
         if item.get("_index") != expected:
-            return f"a document for {expected} was written to {item.get('_index')}: the pipeline redirects it"
+            return f"a document of {expected} was written to or deleted from {item.get('_index')}: it was redirected"
         if item.get("result") == "noop" or "failure_store" in item:
             return "a document was dropped or redirected by the pipeline"
         if write.inputs and not inferred:

@@ -124,6 +124,7 @@ TABLE = (
     _item(504, "", "", Action.HOLD, "unavailable"),
     _item(400, "index_closed_exception", "", Action.HOLD, "index_closed"),
     _item(400, "illegal_argument_exception", r"pipeline with id .* does not exist", Action.HOLD, "pipeline_missing"),
+    _item(400, "illegal_argument_exception", "no write index is defined for alias", Action.HOLD, "alias_without_index"),
     _item(400, "status_exception", "inference task cancelled", Action.RETRY, "task_cancelled"),
     _request(400, Action.SPLIT, "bad_request"),
     _request(413, Action.SPLIT, "too_large"),
@@ -137,12 +138,14 @@ TABLE = (
     _request(504, Action.HOLD, "unavailable"),
 )
 
-CURRENT_VERSION = re.compile(r"current version \[(\d+)\]")
+CONFLICT = "version_conflict_engine_exception"
+CURRENT_VERSION = re.compile(r"current version \[(\d+)\] is higher (?:than|or equal to) the one provided \[\d+\]$")
+"""Only the end of the text is ours to read: it begins with the document's id, which may hold anything."""
 
 
 def judge(answer: Answer, version: int = 0) -> Verdict:
     """Return the verdict on an error answer; `version` is the one that we sent. Total: the unknown is STOP."""
-    if answer.kind == "version_conflict_engine_exception":
+    if (answer.layer, answer.status, answer.kind) == (Layer.ITEM, 409, CONFLICT):
         return _conflict(answer, version)
     if answer.layer is Layer.ITEM and answer.status == 400 and _is_document_error(answer):  # noqa: PLR2004
         return Verdict(Action.NEVER, answer.kind, detail=answer.reason)
