@@ -52,6 +52,7 @@ class DisplaySettings(Section):
     title: FieldName = Field("title", description="Field that names a document.")
     text: FieldName = Field("text", description="Field with the text to read.")
     details: list[FieldName] = Field([], description="Fields shown beside the title, in this order.")
+    attribution: str = Field("", max_length=500, description="Line under the results: whose the data is.")
 
 
 class IndexSettings(Section):

@@ -48,6 +48,7 @@ function choose(name) {
   if (chosen === index) return;
   index = chosen;
   choice.value = index.name;
+  at("attribution").textContent = index.display.attribution;
   filters = new Filters(at("filters"), index.filters, run);
 }
 

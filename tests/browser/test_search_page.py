@@ -37,6 +37,11 @@ def test_a_search_shows_title_text_score_and_facts(page, results):
     assert "q=casinos" in page.url
 
 
+def test_whose_the_data_is_stands_below_the_results(page):
+    page.goto("/?q=heist")
+    expect(page.locator("footer")).to_contain_text("Plots: written for these tests")
+
+
 def test_modes_are_switched_by_keyboard_and_kept_in_the_address(page, results):
     page.goto("/?q=heist")
     expect(results).to_have_count(3)

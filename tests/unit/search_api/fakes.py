@@ -48,7 +48,12 @@ INDEX = {
         "rating": "number",
         "director": {"kind": "keyword", "field": "director.keyword"},
     },
-    "display": {"title": "title", "text": "text", "details": ["year", "genres", "director", "rating"]},
+    "display": {
+        "title": "title",
+        "text": "text",
+        "details": ["year", "genres", "director", "rating"],
+        "attribution": "Plots: written for these tests",
+    },
 }
 
 
