@@ -44,10 +44,10 @@ def test_ingest_took_is_there_when_a_pipeline_is_named():
     assert reply(b'{"index":{"pipeline":"elser"}}\n{}\n')["ingest_took"] == 3
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_a_share_is_refused_and_the_same_one_for_the_same_seed(seed):
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_share_is_refused_and_the_same_one_for_the_same_seed(number):
     body = b'{"index":{"_id":"1"}}\n{}\n' * 1000
-    first = reply(body, reject_share=0.25, seed=seed)
+    first = reply(body, reject_share=0.25, seed=number)
     refused = [item["index"] for item in first["items"] if item["index"]["status"] == 429]
     assert first["errors"]
     assert 200 < len(refused) < 300
@@ -55,7 +55,7 @@ def test_a_share_is_refused_and_the_same_one_for_the_same_seed(seed):
         "type": "es_rejected_execution_exception",
         "reason": "inference process queue is full. Unable to execute command",
     }
-    again = reply(body, reject_share=0.25, seed=seed)
+    again = reply(body, reject_share=0.25, seed=number)
     assert [item["index"]["status"] for item in again["items"]] == [item["index"]["status"] for item in first["items"]]
 
 
