@@ -1,0 +1,226 @@
+"""What the desk does with Kafka's events."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+
+from streamer.batching.batcher import Room
+from streamer.batching.books import Books
+from streamer.batching.desk import Desk, Origin
+from streamer.intake.decode import Decoder, Json
+from streamer.intake.flow import Bounds
+from streamer.kafka.source import Commit
+from streamer.metrics import STREAMER_METRICS, Meter
+from streamer.model import Partition, Result
+from streamer.runtime import Runtime
+from streamer.settings import FlowSettings
+from tests.fakes.clock import LoopClock, in_virtual_time, settle
+from tests.unit.builders import LANE, P0, P1, ROUTE, record
+
+FLOW = FlowSettings(drain_timeout_s=5.0, commit_interval_ms=1_000)
+
+
+class Office:
+    """A desk, its books, and whom it tells."""
+
+    def __init__(self, tasks, records=10):
+        self.clock = LoopClock()
+        self.runtime = Runtime(self.clock, Meter(STREAMER_METRICS), tasks)
+        self.books = Books(Bounds(records, 1_000_000), self.clock, self.runtime.bell.ring)
+        self.decoder = Decoder(ROUTE, Json())
+        self.buried = []
+        self.desk = Desk(self.books, self.runtime, FLOW, self.origin, self.bury)
+
+    async def origin(self, topic):
+        return Origin("films", self.decoder, f"id-of-{topic}", 3)
+
+    async def bury(self, rejected, lease):
+        self.buried.append((rejected, lease))
+        self.books.rejected(rejected.record, lease.origin.route, lease.generation)
+
+    def form(self, count=100):
+        return self.books.form(LANE, Room(count, 1_000_000))
+
+    async def step(self, *offsets, partition=P0):
+        return await self.desk.step(
+            [record(n, key=b"%d:%d" % (partition.number, n), partition=partition) for n in offsets]
+        )
+
+    def finish(self, *writes):
+        for one in writes:
+            self.books.succeeded(one, Result.INDEXED)
+
+
+@asynccontextmanager
+async def office(*partitions, **fields):
+    async with asyncio.TaskGroup() as tasks:
+        made = Office(tasks, **fields)
+        await made.desk.assigned(partitions)
+        yield made
+        made.runtime.end()
+
+
+@in_virtual_time
+async def test_what_is_done_is_committed_once_an_interval_and_only_when_it_moved():
+    async with office(P0, P1) as world:
+        # Nothing before offset 5 is undone: that much is known.
+        assert [(one.partition, one.offset) for one in (await world.step(5, 6)).commits] == [(P0, 5)]
+        first, second = world.form()
+        world.finish(second)
+        await asyncio.sleep(1.0)
+        assert (await world.step()).commits == ()
+        world.finish(first)
+        assert (await world.step()).commits == ()
+        await asyncio.sleep(1.0)
+        (commit,) = (await world.step()).commits
+        assert (commit.partition, commit.offset) == (P0, 7)
+        await asyncio.sleep(1.0)
+        assert (await world.step()).commits == ()
+
+
+@in_virtual_time
+async def test_a_commit_carries_the_topics_incarnation():
+    async with office(P0) as world:
+        await world.step(0)
+        world.finish(*world.form())
+        await asyncio.sleep(1.0)
+        (commit,) = (await world.step()).commits
+        assert json.loads(commit.metadata) == {"v": 1, "topic_id": "id-of-films", "epoch": 3}
+        assert len(commit.metadata.encode()) < 4_096
+
+
+@in_virtual_time
+async def test_a_refused_commit_is_tried_again():
+    async with office(P0) as world:
+        await world.step(0)
+        world.finish(*world.form())
+        await asyncio.sleep(1.0)
+        commits = (await world.step()).commits
+        await world.desk.committed(commits, "coordinator moved")
+        await asyncio.sleep(1.0)
+        assert (await world.step()).commits == commits
+        await world.desk.committed(commits, None)
+        await asyncio.sleep(1.0)
+        assert (await world.step()).commits == ()
+
+
+@in_virtual_time
+async def test_a_full_partition_is_paused_and_comes_back():
+    async with office(P0, P1, records=8) as world:
+        assert (await world.step(0, 1, 2)).paused == frozenset()
+        assert (await world.step(3)).paused == {P0}
+        writes = world.form()
+        world.finish(writes[0])
+        assert (await world.step()).paused == {P0}
+        world.finish(*writes[1:3])
+        assert (await world.step()).paused == frozenset()
+
+
+@in_virtual_time
+async def test_records_of_a_partition_that_was_given_up_are_ignored():
+    async with office(P0, P1) as world:
+        await world.step(0, partition=P1)
+        await world.desk.lost([P1])
+        await world.step(1, 2, partition=P1)
+        await world.step(0, partition=Partition("other", 0))
+        assert world.books.accounts.consumed.total() == 1
+        assert world.books.accounts.worst() == 0
+
+
+@in_virtual_time
+async def test_a_revoke_waits_for_what_is_in_flight_and_commits_it():
+    async with office(P0, P1) as world:
+        await world.step(0, 1, 2)
+        await world.step(0, partition=P1)
+        first, second = world.form(2)
+        parted = []
+        world.desk.parting = lambda: parted.append(set(world.desk.leases))
+        revoked = asyncio.create_task(world.desk.revoked([P0]))
+        await asyncio.sleep(1.0)
+        assert world.desk.draining
+        assert not revoked.done()
+        world.finish(first, second)
+        commits = await revoked
+        # What waited is for the next owner.
+        assert [(one.partition, one.offset) for one in commits] == [(P0, 2)]
+        assert parted == [{P0, P1}]
+        assert set(world.desk.leases) == {P1}
+        assert not world.desk.draining
+        assert world.books.accounts.worst() == 0
+        assert world.books.accounts.totals() == {Result.INDEXED: 2, Result.HANDED_OVER: 1}
+
+
+@in_virtual_time
+async def test_a_drain_has_a_deadline_and_never_commits_the_undone():
+    async with office(P0) as world:
+        await world.step(0, 1, 2)
+        first, second, third = world.form()
+        world.finish(first, third)
+        began = world.clock.monotonic()
+        commits = await world.desk.revoked([P0])
+        assert world.clock.monotonic() - began == pytest.approx(5.0)
+        assert [one.offset for one in commits] == [1]
+        # It ends after all, for nobody.
+        world.finish(second)
+        assert world.books.accounts.totals() == {Result.INDEXED: 2, Result.HANDED_OVER: 1}
+        assert world.books.accounts.worst() == 0
+
+
+@in_virtual_time
+async def test_what_is_lost_is_not_committed():
+    async with office(P0, P1) as world:
+        await world.step(0)
+        await world.step(0, partition=P1)
+        world.finish(*world.form())
+        await world.desk.lost([P0])
+        await asyncio.sleep(1.0)
+        assert [one.partition for one in (await world.step()).commits] == [P1]
+        assert world.desk.positions() == {P1: 1}
+
+
+@in_virtual_time
+async def test_a_partition_that_comes_back_is_a_new_generation():
+    async with office(P0) as world:
+        await world.step(0)
+        (old,) = world.form()
+        await world.desk.lost([P0])
+        await world.desk.assigned([P0])
+        assert world.desk.leases[P0].generation > old.generation
+        await world.step(0)
+        assert world.form() == []
+        world.finish(old)
+        assert world.desk.positions() == {P0: 0}
+        world.finish(*world.form())
+        assert world.desk.positions() == {P0: 1}
+        assert world.books.accounts.worst() == 0
+
+
+@in_virtual_time
+async def test_what_cannot_be_decoded_is_buried_before_its_offset_moves():
+    async with office(P0) as world:
+        await world.desk.step([record(0, b"no json")])
+        assert world.desk.positions() == {P0: 0}
+        await settle()
+        ((rejected, lease),) = world.buried
+        assert (rejected.reason, lease.origin.topic_id) == ("unreadable", "id-of-films")
+        assert world.desk.positions() == {P0: 1}
+
+
+@in_virtual_time
+async def test_bytes_rebalances_and_commits_are_counted():
+    async with office(P0) as world:
+        await world.desk.step([record(0, b'{"text":"a"}', b"kk")])
+        await world.desk.committed([Commit(P0, 1)], None)
+        await world.desk.committed([Commit(P0, 1)], "no")
+        await world.desk.lost([P0])
+        text = world.runtime.meter.exposition().decode()
+        for line in (
+            "streamer_consumed_bytes_total 14.0",
+            'streamer_commits_total{result="ok"} 1.0',
+            'streamer_commits_total{result="failed"} 1.0',
+            'streamer_rebalances_total{event="assigned"} 1.0',
+            'streamer_rebalances_total{event="lost"} 1.0',
+        ):
+            assert line in text
