@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_FLAGS := $(if $(filter 1,$(ONCE)),--once)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check docs local constraints clean
+.PHONY: help setup demo test check docs local bench constraints clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
@@ -40,6 +40,9 @@ constraints: ## resolve constraints.txt anew (needs uv; UPGRADE=1: to the newest
 	env -u PIP_FIND_LINKS $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
 		--all-extras --group dev --generate-hashes --no-emit-index-url --no-annotate \
 		--custom-compile-command 'make constraints' --output-file constraints.txt $(if $(UPGRADE),--upgrade)
+
+bench: setup ## what the data path costs beside the encoder, side by side with other clients
+	$(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## remove what set-up and runs have made, the environment included
 	rm -rf $(VENV) .local build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -48,6 +48,7 @@ class Decoder:
         """Decode for `route` what `form` can read."""
         self._route, self._form = route, form
         self._written = (*route.written_by_processor, RESERVED)
+        self._heads = frozenset(path.partition(".")[0] for path in self._written)
         self.stripped = 0
         """Fields taken away so far because the processor or the streamer writes them."""
 
@@ -131,7 +132,9 @@ class Decoder:
         return texts
 
     def _strip(self, source: Source) -> None:
-        self.stripped += sum(_strip(source, path) for path in self._written)
+        # Hardly any record brings such a field: one look at the names spares the search.
+        if any(name.partition(".")[0] in self._heads for name in source):
+            self.stripped += sum(_strip(source, path) for path in self._written)
 
     def _hash(self, texts: list[tuple[str, str, str]]) -> str:
         digest = hashlib.blake2b(self._route.fingerprint, digest_size=16)
