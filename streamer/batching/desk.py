@@ -65,6 +65,9 @@ class Desk:
         self.parting: Callable[[], None] = _nobody
         """Called when partitions are drained and about to be forgotten."""
         self.leases: dict[Partition, Lease] = {}
+        self.origins: dict[str, Origin] = {}
+        """Every topic of which a partition was ever ours."""
+        self._warned: set[str] = set()
         self.draining = False
         self.last_step = self._clock.monotonic()
         """When the poll thread last asked what to do, in monotonic seconds."""
@@ -74,7 +77,7 @@ class Desk:
     async def assigned(self, partitions: Sequence[Partition]) -> None:
         """Take partitions on, each under a new generation."""
         for partition in partitions:
-            origin = await self._origin_of(partition.topic)
+            origin = self.origins[partition.topic] = await self._origin_of(partition.topic)
             metadata = orjson.dumps({"v": 1, "topic_id": origin.topic_id, "epoch": origin.epoch}).decode()
             self.leases[partition] = Lease(origin, self._books.assign(partition), metadata)
         self._meter.add(REBALANCES, "assigned")
@@ -113,6 +116,7 @@ class Desk:
         if records:
             self._meter.add(CONSUMED_BYTES, amount=sum(record.size for record in records))
             self._bell.ring()
+            self._warn_of_stripped()
         paused = self._books.flow.to_pause(frozenset(self.leases))
         self._meter.set(PAUSED, len(paused))
         return Directive(paused, self._due())
@@ -141,6 +145,12 @@ class Desk:
             self._runtime.spawn(self._bury(decoded, lease))
         else:
             self._books.take(decoded)
+
+    def _warn_of_stripped(self) -> None:
+        for topic, origin in self.origins.items():
+            if origin.decoder.stripped and topic not in self._warned:
+                self._warned.add(topic)
+                log.warning("records bring fields that the pipeline writes, they are taken away", topic=topic)
 
     def _due(self) -> tuple[Commit, ...]:
         now = self._clock.monotonic()

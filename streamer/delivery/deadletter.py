@@ -83,7 +83,7 @@ class Burial:
 
     async def of_write(self, write: Write, verdict: Verdict) -> None:
         """Bury a write that Elasticsearch refuses for good; the older one that it stood for is written after all."""
-        reason = Reason(verdict.reason, verdict.detail, "index", write.attempts + 1)
+        reason = Reason(verdict.reason, verdict.detail, "delivery", write.attempts + 1)
         topic_id = self._topic_ids.get(write.partition.topic, "")
         origin = Origin(write.route, topic_id, write.epoch, write.id, write.version)
         await self._letters.put(write.record, reason, origin)
@@ -91,7 +91,7 @@ class Burial:
 
     async def of_rejected(self, rejected: Rejected, lease: Lease) -> None:
         """Bury a record that cannot be decoded."""
-        reason = Reason(rejected.reason, rejected.detail, "decode")
+        reason = Reason(rejected.reason, rejected.detail, "intake")
         origin = Origin(lease.origin.route, lease.origin.topic_id, lease.origin.epoch)
         await self._letters.put(rejected.record, reason, origin)
         self._books.rejected(rejected.record, lease.origin.route, lease.generation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,7 +16,7 @@ from streamer.clock import Clock
 from streamer.delivery.courier import Courier
 from streamer.intake.route import Route
 from streamer.kafka.source import Source
-from streamer.metrics import FETCHED_BYTES, HELD, LAG, OUTSTANDING_BYTES, WINDOW, WINDOW_USED, Sample
+from streamer.metrics import FETCHED_BYTES, HELD, LAG, OUTSTANDING_BYTES, STRIPPED, WINDOW, WINDOW_USED, Sample
 from streamer.model import PLAIN, Partition, Result
 
 RATE_SECONDS = 10.0
@@ -129,7 +129,7 @@ class Report:
         yield Sample(OUTSTANDING_BYTES, (), self._parts.books.flow.size)
         yield Sample(FETCHED_BYTES, (), self._parts.source.statistics.get("rxmsg_bytes", 0))
         for name, gate in self._parts.gates.items():
-            label = (name.lstrip("_"),)
+            label = (name,)
             yield Sample(HELD, label, int(gate.hold is not None))
             if name != PLAIN:
                 yield Sample(WINDOW, label, gate.limit.window)
@@ -137,6 +137,10 @@ class Report:
         for partition, entry in self._entries():
             lag = entry.get("hi_offset", 0) - max(0, entry.get("committed_offset", 0))
             yield Sample(LAG, (partition.topic, str(partition.number)), max(0, lag))
+        stripped: Counter[str] = Counter()
+        for origin in self._parts.desk.origins.values():
+            stripped[origin.route] += origin.decoder.stripped
+        yield from (Sample(STRIPPED, (route,), count) for route, count in stripped.items())
         yield from self._parts.books.accounts.samples()
 
     def _partition(self, partition: Partition) -> dict[str, Any]:

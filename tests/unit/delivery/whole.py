@@ -1,0 +1,58 @@
+"""All stages that a report looks at, around the delivery stage with its fakes."""
+
+from types import SimpleNamespace
+
+from streamer.admission.watcher import Watcher
+from streamer.batching.desk import Desk, Origin
+from streamer.delivery.progress import Publisher
+from streamer.delivery.report import Parts, Report
+from streamer.intake.decode import Decoder, Json
+from streamer.settings import FlowSettings, TopicSettings
+from tests.unit.builders import LANE, P0, ROUTE, record
+
+STATISTICS = {
+    "rxmsg_bytes": 123,
+    "topics": {
+        "films": {
+            "partitions": {
+                "0": {"hi_offset": 50, "committed_offset": 20, "consumer_lag": 30},
+                "1": {"hi_offset": 9, "committed_offset": 9, "consumer_lag": 0},
+                "-1": {},
+            }
+        }
+    },
+}
+
+
+class Whole:
+    def __init__(self, world):
+        self.world = world
+        self.desk = Desk(world.books, world.runtime, FlowSettings(), self.origin, world.burial.of_rejected)
+        self.parts = Parts(
+            routes={"films": ROUTE},
+            books=world.books,
+            desk=self.desk,
+            gates=world.gates,
+            watchers={LANE: Watcher(None, LANE, world.gate.limit, world.runtime)},
+            courier=world.courier,
+            source=SimpleNamespace(statistics=STATISTICS),
+        )
+        self.publisher = Publisher(world.producer, TopicSettings(), "one", self.parts, world.clock)
+        self.report = Report(self.parts, "one", world.clock)
+
+    async def origin(self, topic):
+        return Origin("films", Decoder(ROUTE, Json()), "tid", 1)
+
+    async def take(self, *values, first=0):
+        """Take records with these values, one after the other."""
+        found = [record(first + n, value, b"%d" % (first + n)) for n, value in enumerate(values)]
+        return await self.desk.step(found)
+
+    def posted(self, topic):
+        return self.world.producer.values(topic)
+
+
+async def whole(world):
+    made = Whole(world)
+    await made.desk.assigned([P0])
+    return made
