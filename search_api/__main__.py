@@ -51,11 +51,7 @@ async def serve(settings: Settings) -> None:
     parts = Parts(settings, door, clock, meter)
     listening = _listen(settings.listen)
     admin = AdminServer(admin_app(meter, parts.readiness), settings.admin)
-    try:
-        admin_address = await admin.start()
-    except OSError as error:
-        where = f"admin port {settings.admin.port}"
-        raise SettingsError(f"cannot listen on {where}: {reason(error)}, choose another admin.port") from error
+    admin_address = await admin.start()
     address = "{}:{}".format(*listening.getsockname()[:2])
     log.info("listening", address=f"http://{address}/", admin=f"http://{admin_address}/metrics")
     await _server(create_app(parts)).serve(sockets=[listening])

@@ -29,6 +29,8 @@ class Elastic:
     def __init__(self, settings: ElasticsearchSettings, connections: int = 32) -> None:
         """Prepare a client for `settings`, with at most `connections` requests at a time to each node."""
         self._settings = settings
+        # Without a user and password that a URL may hold.
+        self._places = ", ".join(url.rpartition("@")[2] for url in settings.urls)
         self._client = AsyncElasticsearch(
             settings.urls,
             ca_certs=str(settings.ca_certs) if settings.ca_certs else DEFAULT,
@@ -105,9 +107,9 @@ class Elastic:
         except ApiError as error:
             raise _refused(error) from error
         except ClientConnectionError as error:
-            raise ElasticUnavailable(f"{method} {path} could not be sent: {error}") from error
+            raise ElasticUnavailable(f"{method} {path} could not be sent to {self._places}: {error}") from error
         except TransportError as error:
-            raise ElasticUnavailable(f"{method} {path} failed: {error}") from error
+            raise ElasticUnavailable(f"{method} {path} failed at {self._places}: {error}") from error
         answer = response.body
         return answer if isinstance(answer, dict) else {"body": answer}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import orjson
 from aiohttp import web
 
+from streamer.errors import SettingsError
 from streamer.metrics import Meter
 from streamer.settings import ListenSettings
 
@@ -58,10 +60,19 @@ class AdminServer:
         self._listen = listen
 
     async def start(self) -> str:
-        """Listen, and return `host:port`. Raises OSError when the port is taken."""
+        """Listen, and return `host:port`. Raises SettingsError when the port cannot be had."""
+        wanted = self._listen
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._listen.host, self._listen.port)
-        await site.start()
+        try:
+            await web.TCPSite(self._runner, wanted.host, wanted.port).start()
+        except OSError as error:
+            await self.stop()
+            # The system's words alone: asyncio adds the address once more.
+            reason = os.strerror(error.errno or 0).lower()
+            place = f"{wanted.host}:{wanted.port}"
+            raise SettingsError(
+                f"cannot listen on {place}: {reason}, choose another port"
+            ) from error
         host, port = self._runner.addresses[0][:2]
         return f"{host}:{port}"
 

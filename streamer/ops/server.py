@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from streamer import logs
-from streamer.errors import KafkaError, SettingsError, SetupError
+from streamer.errors import KafkaError, SetupError
 from streamer.health import AdminServer, admin_app
 from streamer.kafka.admin import Admin
 from streamer.ops.app import Ops
@@ -33,7 +33,7 @@ async def _serve(ops: Ops, settings: Settings) -> None:
     server = AdminServer(with_outcomes(admin_app(ops.meter, ops), ops), settings.ops)
     stopped = _on_signals()
     try:
-        address = await _listen(server, settings)
+        address = await server.start()
         log.info("ops serves", address=address, windows_s=list(ops.sizes))
         await _run(ops, stopped)
     finally:
@@ -66,13 +66,6 @@ async def _run(ops: Ops, stopped: asyncio.Event) -> None:
     # It logs a failure of its own, and does not always hand the reason on.
     reason = ended.exception() or ops.app.crash_reason
     raise KafkaError(f"Faust stopped by itself: {reason or 'its last error is logged above'}") from reason
-
-
-async def _listen(server: AdminServer, settings: Settings) -> str:
-    try:
-        return await server.start()
-    except OSError as error:
-        raise SettingsError(f"cannot listen on {settings.ops.host}:{settings.ops.port}: {error.strerror}") from error
 
 
 def _on_signals() -> asyncio.Event:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -51,6 +52,8 @@ def load_as(settings: type[Kind], **arguments: Any) -> Kind:  # noqa: ANN401 - p
         return settings(**arguments)
     except ValidationError as error:
         raise SettingsError(describe(error)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
 
 
 def describe(error: ValidationError) -> str:

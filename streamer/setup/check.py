@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from streamer.elastic import Elastic
-from streamer.errors import ElasticRefused, SetupDifference, SetupError
+from streamer.errors import ElasticRefused, SettingsError, SetupDifference, SetupError
 from streamer.settings import RouteSettings, Settings
 from streamer.setup.deploy import find_deployment
 from streamer.setup.difference import line
@@ -32,9 +32,10 @@ class Target(msgspec.Struct, frozen=True):
 async def check(elastic: Elastic, settings: Settings) -> dict[str, Target]:
     """Return the target of each route, by the route's name.
 
-    Raises SetupError when something is missing, SetupDifference when it is not as the settings say, StateError when
-    the state index is newer than the program, ElasticError.
+    Raises SettingsError without a route, SetupError when something is missing, SetupDifference when it is not as the
+    settings say, StateError when the state index is newer than the program, ElasticError.
     """
+    require_routes(settings)
     found = await elastic.find(f"/{settings.state_index}", flat_settings="true")
     if found is None:
         raise _missing("state index", settings.state_index)
@@ -77,6 +78,12 @@ async def _model(elastic: Elastic, settings: Settings, route: RouteSettings) -> 
     if wanted.type == "deployment" and found.model_id != wanted.model_id:
         raise SetupDifference("deployment", wanted.id, [line("model_id", wanted.model_id, found.model_id)], RUN_SETUP)
     return found.model_id
+
+
+def require_routes(settings: Settings) -> None:
+    """Raise SettingsError when there is nothing to do."""
+    if not settings.routes:
+        raise SettingsError("no [[routes]] in the settings: say which topics go into which index")
 
 
 def _missing(what: str, name: str) -> SetupError:

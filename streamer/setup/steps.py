@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from streamer.clock import SystemClock
 from streamer.elastic import Elastic
-from streamer.errors import SettingsError
 from streamer.kafka.admin import Admin
 from streamer.settings import Settings
+from streamer.setup.check import require_routes
 from streamer.setup.deploy import ensure_deployment
 from streamer.setup.endpoint import endpoint_body
 from streamer.setup.index import ensure_index, ensure_pipeline
@@ -40,8 +40,7 @@ async def setup(settings: Settings, say: Say, timeout_s: float = DEFAULT_TIMEOUT
 
 
 def _judge(settings: Settings) -> None:
-    if not settings.routes:
-        raise SettingsError("no [[routes]] in the settings: say which topics go into which index")
+    require_routes(settings)
     for route in settings.routes:
         index_body(route)
     for deployment in settings.deployments:
