@@ -26,6 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "seed" in metafunc.fixturenames:
+    if "kill_seed" in metafunc.fixturenames:
         first = metafunc.config.getoption("seed")
-        metafunc.parametrize("seed", range(first, first + metafunc.config.getoption("kills")))
+        metafunc.parametrize("kill_seed", range(first, first + metafunc.config.getoption("kills")))

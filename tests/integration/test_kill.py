@@ -22,8 +22,8 @@ def changes(choose, given, count):
         )
 
 
-def test_a_kill_loses_nothing_and_turns_nothing_back(scenario, seed):
-    choose = Random(seed)
+def test_a_kill_loses_nothing_and_turns_nothing_back(scenario, kill_seed):
+    choose = Random(kill_seed)
     case = scenario(deployment={"number_of_allocations": 4})
     case.set_up(base_ms=20)
     given = films(FILMS)
@@ -32,7 +32,7 @@ def test_a_kill_loses_nothing_and_turns_nothing_back(scenario, seed):
     doomed = case.start()
     case.await_results(doomed, moment)
     doomed.kill()
-    assert case.committed < len(case.sent), f"all was done before the kill after {moment} results (seed {seed})"
+    assert case.committed < len(case.sent), f"all was done before the kill after {moment} results (seed {kill_seed})"
 
     case.send(changes(choose, given, FILMS // 4))
     survivor = case.start()
