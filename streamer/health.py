@@ -70,9 +70,7 @@ class AdminServer:
             # The system's words alone: asyncio adds the address once more.
             reason = os.strerror(error.errno or 0).lower()
             place = f"{wanted.host}:{wanted.port}"
-            raise SettingsError(
-                f"cannot listen on {place}: {reason}, choose another port"
-            ) from error
+            raise SettingsError(f"cannot listen on {place}: {reason}, choose another port") from error
         host, port = self._runner.addresses[0][:2]
         return f"{host}:{port}"
 
