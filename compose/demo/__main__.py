@@ -6,6 +6,7 @@ With `--once` the demo checks itself, prints one summary line and ends with stat
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import threading
@@ -37,6 +38,8 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="check what was done and end")
     parser.add_argument("--data", type=Path, default=Path(".local/demo"), help="where the demo keeps its data")
     given = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # in order with the programs' own output
     try:
         _demo(given.data, once=given.once)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from compose.local.process import end_with_parent
+
 FILMS = Path(__file__).parents[1] / "films"
 STOP_S = 40.0
 
@@ -43,13 +45,15 @@ def finish(arguments: list[str], env: Mapping[str, str]) -> None:
 def beside(arguments: list[str], env: Mapping[str, str], log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """Run a module while the block runs; on the way out ask it to stop and wait. Its output goes to `log`, if given.
 
-    It has a session of its own, so that Ctrl-C reaches the demo alone, which then ends everything in good order.
+    It has a session of its own, so that Ctrl-C reaches the demo alone, which then ends everything in good order; if the
+    demo is killed, the kernel asks the program to stop.
     """
     with (log or Path(os.devnull)).open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             env=env,
             start_new_session=True,
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - the demo has no threads
             stdout=output if log else None,
             stderr=subprocess.STDOUT if log else None,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import signal
@@ -19,8 +20,14 @@ TAIL_BYTES = 4000
 POLL_S = 0.05
 START_S = 60.0
 STOP_S = 20.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # The child tells the guard its process group before it becomes the program: no moment in which nobody would kill it.
 REGISTERED = ("/bin/sh", "-c", 'echo $$ >&0 && exec "$@" </dev/null', "sh")
+
+
+def end_with_parent() -> None:
+    """Called in a child before it becomes the program: the kernel asks it to end when the thread that made it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class Guard:
