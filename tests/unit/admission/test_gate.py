@@ -56,13 +56,13 @@ def test_an_overload_keeps_its_slots_and_cuts_the_window(door):
 
 def test_the_window_is_cut_once_a_second(door):
     door.gate.admit(20).overload()
-    door.gate.admit(1).overload()
+    door.gate.freed(10)
+    door.gate.overloaded()
     door.clock.now = 0.99
-    door.gate.admit(1).overload()
+    door.gate.overloaded()
     assert door.gate.limit.window == 14
-    door.gate.freed(12)
     door.clock.now = 1.0
-    door.gate.admit(1).overload()
+    door.gate.overloaded()
     assert door.gate.limit.window == 7
 
 

@@ -127,4 +127,4 @@ class BooksMachine(RuleBasedStateMachine):
 
 
 TestBooks = BooksMachine.TestCase
-TestBooks.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestBooks.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

@@ -34,6 +34,7 @@ ROUTES = [
     route(("meta.text", "meta.tokens"), ("text", "text_tokens")),
     route(id_from="field:a", version_from="field:a", filters=(Filter(field="a", any_of=["x", 1]),)),
     route(id_from="position", version_from="header:v"),
+    route(("title", "meta.tokens")),
 ]
 
 
@@ -46,6 +47,7 @@ ROUTES = [
 @example(b"[" * 2_000 + b"]" * 2_000, b"k", ROUTES[0], ())
 @example(b'{"a":' * 500 + b"1" + b"}" * 500, b"k", ROUTES[0], ())
 @example(b'{"meta":' + b"[" * 1_000 + b"]" * 1_000 + b"}", b"k", ROUTES[1], ())
+@example(b'{"meta":' + b"[" * 1_000 + b"]" * 1_000 + b"}", b"k", ROUTES[4], ())
 @example(b'{"text":"\\ud800"}', b"k", ROUTES[0], ())
 def test_every_record_is_a_write_or_rejected(value, key, of, headers):
     found = decode(value, of=of, key=key, headers=headers)
@@ -57,7 +59,7 @@ def test_every_record_is_a_write_or_rejected(value, key, of, headers):
     assert found.id
     assert (found.lane == LANE) == (found.inputs > 0) == bool(found.text_hash)
     if found.body is not None:
-        assert not {"text_tokens", "model_id", "is_truncated", "_streamer"} & set(body(found))
+        assert not {*of.written_by_processor, "_streamer"} & set(body(found))
 
 
 @pytest.mark.parametrize(

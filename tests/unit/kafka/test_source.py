@@ -112,6 +112,12 @@ async def test_a_pause_is_applied_again_after_a_rebalance(play):
     assert consumer.calls[1:-1] == [("pause", [0]), ("pause", [0])]
 
 
+async def test_a_partition_that_is_assigned_once_more_is_paused_once_more(play):
+    paused = Directive(frozenset({P0}))
+    consumer = await play(Handler(paused, paused), ASSIGN, rebalance("on_assign", 0))
+    assert consumer.calls[1:-1] == [("pause", [0]), ("pause", [0])]
+
+
 async def test_what_is_not_ours_is_not_paused(play):
     consumer = await play(Handler(Directive(), Directive(frozenset({P0, P1}))), rebalance("on_assign", 1), nothing)
     assert consumer.calls[1:-1] == [("pause", [1])]
