@@ -96,6 +96,8 @@ class Desk:
         commits = self._positions(partitions)
         self.parting()
         self._forget(partitions)
+        # Once more: what was handed over is an outcome too.
+        self.parting()
         self._meter.add(REBALANCES, "revoked")
         seconds = round(self._clock.monotonic() - started, 3)
         log.info("revoked", partitions=[str(one) for one in partitions], drained=drained, seconds=seconds)

@@ -89,8 +89,8 @@ def _item(status: int, kind: str, text: str, action: Action, reason: str) -> Row
     return Row(Layer.ITEM, status, kind, text, action, reason)
 
 
-def _request(status: int, action: Action, reason: str) -> Row:
-    return Row(Layer.REQUEST, status, "", "", action, reason)
+def _request(status: int, action: Action, reason: str, text: str = "") -> Row:
+    return Row(Layer.REQUEST, status, "", text, action, reason)
 
 
 REJECTED = "es_rejected_execution_exception"
@@ -126,6 +126,8 @@ TABLE = (
     _item(400, "illegal_argument_exception", r"pipeline with id .* does not exist", Action.HOLD, "pipeline_missing"),
     _item(400, "illegal_argument_exception", "no write index is defined for alias", Action.HOLD, "alias_without_index"),
     _item(400, "status_exception", "inference task cancelled", Action.RETRY, "task_cancelled"),
+    # These are about us, not about a document: splitting would bury everything one by one.
+    _request(400, Action.STOP, "unknown", r"unrecognized parameter|Malformed action/metadata|terminated by a newline"),
     _request(400, Action.SPLIT, "bad_request"),
     _request(413, Action.SPLIT, "too_large"),
     _request(401, Action.HOLD, "unauthorized"),

@@ -8,10 +8,6 @@ import msgspec
 
 from streamer.settings import Filter, InferenceField, RouteSettings
 
-PROCESSOR_WRITES = ("model_id", "is_truncated")
-"""Written beside each output by the inference processor, which appends to what is there
-(`InferenceResults.writeResultToField`, Elasticsearch 9.1)."""
-
 
 class Route(msgspec.Struct, frozen=True):
     """A route ready for use; `fingerprint` is the identity of model and pipeline revision."""
@@ -38,12 +34,7 @@ class Route(msgspec.Struct, frozen=True):
     @property
     def written_by_processor(self) -> tuple[str, ...]:
         """Fields that a record may not bring along."""
-        written: dict[str, None] = {}
-        for field in self.inference:
-            parent, dot, _ = field.output.rpartition(".")
-            written[field.output] = None
-            written.update((parent + dot + name, None) for name in PROCESSOR_WRITES)
-        return tuple(written)
+        return tuple(dict.fromkeys(name for field in self.inference for name in (field.output, *field.beside)))
 
     def takes(self, topic: str) -> bool:
         """Return whether this route takes the records of `topic`."""

@@ -45,12 +45,25 @@ class InferenceField(Section):
     input: str = Field(min_length=1, description="Field that holds the text.")
     output: str = Field(min_length=1, description="Field that takes the tokens.")
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Fields that the inference processor writes beside the output; it appends to what is there.
+
+        Source: `InferenceResults.writeResultToField`, Elasticsearch 9.1.
+        """
+        parent, dot, _ = self.output.rpartition(".")
+        return tuple(parent + dot + name for name in ("model_id", "is_truncated"))
+
 
 class Filter(Section):
     """A condition on a record; a record that fails one is indexed no more: its document is deleted."""
 
     field: str = Field(min_length=1, description="Field of the record's JSON.")
     any_of: list[str | int | bool] = Field(min_length=1, description="Values that pass.")
+
+
+def _overlap(one: str, other: str) -> bool:
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 class RouteSettings(Section):
@@ -90,8 +103,9 @@ class RouteSettings(Section):
         if self.version_from == "key":
             msg = "version_from can be `position`, `field:NAME` or `header:NAME`"
             raise ValueError(msg)
-        outputs = [field.output for field in self.inference]
-        if len(set(outputs)) != len(outputs) or RESERVED in outputs:
-            msg = f"inference outputs must differ from each other and from {RESERVED}"
-            raise ValueError(msg)
+        taken = [RESERVED, *(field.input for field in self.inference)]
+        for field in self.inference:
+            if wrong := next((name for name in taken if _overlap(field.output, name) or name in field.beside), None):
+                raise ValueError(f"the inference output {field.output!r} would overwrite {wrong!r}: choose another")
+            taken.append(field.output)
         return self

@@ -145,7 +145,7 @@ async def test_a_revoke_waits_for_what_is_in_flight_and_commits_it():
         commits = await revoked
         # What waited is for the next owner.
         assert [(one.partition, one.offset) for one in commits] == [(P0, 2)]
-        assert parted == [{P0, P1}]
+        assert parted == [{P0, P1}, {P1}]
         assert set(world.desk.leases) == {P1}
         assert not world.desk.draining
         assert world.books.accounts.worst() == 0
