@@ -1,5 +1,6 @@
 """Two instances share a topic while members come, go and die: drained hand-over, exact content."""
 
+import signal
 import threading
 
 import pytest
@@ -91,3 +92,31 @@ def test_members_come_go_and_die(scenario, protocol):
     assert all(event["drained"] for event in handed_over), handed_over
     assert first.event("stopped")["conservation_difference"] == 0
     assert not any(event.get("event") == "lost" for one in (first, second, third) for event in one.events())
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_member_that_froze_comes_back_and_spoils_nothing(scenario, protocol):
+    """Its partitions are another's before it knows: what it still had is dropped, not committed."""
+    case = scenario(deployment={"number_of_allocations": 4}, connection={"group_protocol": protocol})
+    case.set_up(partitions=6)
+    versions, writer = Versions(case), Writer(case)
+    first, second = case.start(), case.start()
+    writer.start()
+    try:
+        until(has_partitions(first, 3), "three partitions for the first")
+        until(has_partitions(second, 3), "three partitions for the second")
+        case.await_results(first, 50)
+        first.signal(signal.SIGSTOP)
+        until(has_partitions(second, 6), "all partitions for the one that is awake")
+        case.await_results(second, sum(results(second).values()) + 200)
+        assert versions.look()
+        first.signal(signal.SIGCONT)
+        until(lambda: first.event("lost"), "the first to know of its loss")
+        until(has_partitions(first, 3), "three partitions for the first again")
+        case.await_results(first, sum(results(first).values()) + 50)
+        assert versions.look()
+    finally:
+        writer.end()
+    case.await_done(first, second)
+    assert_exact(case)
+    assert case.letters() == []
