@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_FLAGS := $(if $(filter 1,$(ONCE)),--once)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check docs local bench constraints clean
+.PHONY: help setup demo test check docs local bench chaos constraints clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
@@ -43,6 +43,9 @@ constraints: ## resolve constraints.txt anew (needs uv; UPGRADE=1: to the newest
 
 bench: setup ## what the data path costs beside the encoder, side by side with other clients
 	$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: setup ## kill -9 at 20 random moments (ARGS='--seed N' repeats one)
+	$(BIN)/python -m pytest tests/integration/test_kill.py --kills 20 $(ARGS)
 
 clean: ## remove what set-up and runs have made, the environment included
 	rm -rf $(VENV) .local build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

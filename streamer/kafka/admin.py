@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka import KafkaError as ClientError
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, ConsumerGroupDescription, NewTopic, OffsetSpec
 
 from streamer.kafka.client import connection, ours
 from streamer.model import Partition
@@ -125,10 +125,7 @@ class Admin:
         wanted = [TopicPartition(partition.topic, partition.number) for partition in partitions]
         settings = self._connection | {"group.id": group, "enable.auto.commit": False}
         with closing(Consumer(settings)) as consumer:
-            try:
-                found = consumer.committed(wanted, timeout=TIMEOUT)
-            except KafkaException as error:
-                raise ours(error, f"reading the offsets of {group}") from error
+            found = _settled(lambda: consumer.committed(wanted, timeout=TIMEOUT), f"reading the offsets of {group}")
         return {
             Partition(position.topic, position.partition): Committed(position.offset, position.metadata or "")
             for position in found
@@ -137,10 +134,14 @@ class Admin:
 
     def members(self, group: str) -> list[dict[str, Any]]:
         """Return the members of `group` with the partitions that each has."""
-        described = _settled(
-            lambda: self._client.describe_consumer_groups([group], request_timeout=TIMEOUT)[group],
-            f"describing the group {group}",
-        )
+
+        def ask() -> ConsumerGroupDescription:
+            described: ConsumerGroupDescription = self._client.describe_consumer_groups(
+                [group], request_timeout=TIMEOUT
+            )[group].result()
+            return described
+
+        described = _settled(ask, f"describing the group {group}")
         return [
             {
                 "member": member.member_id,
@@ -152,12 +153,12 @@ class Admin:
         ]
 
 
-def _settled(ask: Callable[[], Future[T]], doing: str) -> T:
+def _settled(ask: Callable[[], T], doing: str) -> T:
     """Ask a group's coordinator, again while it is loading or moving: librdkafka passes that on to its callers."""
     deadline = time.monotonic() + TIMEOUT
     while True:
         try:
-            return ask().result()
+            return ask()
         except KafkaException as error:
             if error.args[0].code() not in COORDINATOR_MOVING or time.monotonic() > deadline:
                 raise ours(error, doing) from error
