@@ -187,7 +187,10 @@ async def test_a_request_that_is_no_bulk_is_refused_as_a_whole(sandbox, stack, b
     assert (answer.status_code, found["type"]) == (400, kind)
     assert re.search(pattern, found["reason"]), found["reason"]
     error = (400, kind, found["reason"])
-    assert verdict(error, layer=Layer.REQUEST) == (Action.SPLIT, "bad_request")
+    # What is about us and not about a document must not bury the documents one by one.
+    ours = re.search("newline|Malformed action", found["reason"])
+    expected = (Action.STOP, "unknown") if ours else (Action.SPLIT, "bad_request")
+    assert verdict(error, layer=Layer.REQUEST) == expected
 
 
 # --- the deployment

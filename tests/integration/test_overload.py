@@ -1,6 +1,6 @@
 """A queue that is full: every document arrives, once, and the refusals are counted."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -14,22 +14,11 @@ FILMS = 150
 CAPACITY = 8
 
 
-class Stranger(threading.Thread):
-    """Somebody else who fills the deployment's queue again and again; that he is refused is no concern of his."""
-
-    def __init__(self, url: str, endpoint: str) -> None:
-        super().__init__(name="stranger")
-        self._url, self._endpoint, self._end = url, endpoint, threading.Event()
-
-    def run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=60) as client:
-            while not self._end.is_set():
-                texts = [f"a stranger's text {number}" for number in range(CAPACITY)]
-                client.post(f"/_inference/sparse_embedding/{self._endpoint}", json={"input": texts})
-
-    def end(self) -> None:
-        self._end.set()
-        self.join()
+def fill(url: str, endpoint: str) -> None:
+    """Be somebody else, with as many texts as the queue holds."""
+    texts = [f"a stranger's text {number}" for number in range(CAPACITY)]
+    path = f"/_inference/sparse_embedding/{endpoint}?timeout=120s"
+    httpx.post(f"{url}{path}", json={"input": texts}, timeout=130).raise_for_status()
 
 
 def assert_each_once(case, running):
@@ -48,19 +37,17 @@ def test_a_stranger_fills_a_small_queue(scenario, elastic):
     case.set_up(base_ms=20)
     endpoint = f"{case.name}-stranger"
     elastic.attach_endpoint(endpoint, case.deployment)
-    strangers = [Stranger(elastic.url, endpoint) for _ in range(2)]
-    for stranger in strangers:
-        stranger.start()
-    try:
+    elastic.fault("stall", deployment=case.deployment)
+    with ThreadPoolExecutor(1) as strangers:
+        served = strangers.submit(fill, elastic.url, endpoint)
+        until(lambda: elastic.pending(case.deployment) == CAPACITY, "a full queue")
         case.send(records_of(films(FILMS)))
         running = case.start()
-        until(lambda: running.status()["rejections"] or results(running)["indexed"] == FILMS, "a refusal")
-        case.await_results(running, FILMS // 2)
+        until(lambda: running.status()["rejections"], "a refusal")
         assert running.status()["deployments"][case.deployment]["window"] <= CAPACITY // 2
-    finally:
-        for stranger in strangers:
-            stranger.end()
-        elastic.remove(f"/_inference/sparse_embedding/{endpoint}")
+        elastic.heal()
+        served.result()
+    elastic.remove(f"/_inference/sparse_embedding/{endpoint}")
     assert assert_each_once(case, running).keys() == {("queue_full",)}
 
 
