@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO, cast
 
 import orjson
 import structlog
@@ -14,6 +14,16 @@ Format = Literal["json", "console"]
 
 def _to_json(event: object, **_: object) -> str:
     return orjson.dumps(event, default=str).decode()
+
+
+class _StandardError:
+    """Looks standard error up at each write: a live line puts itself in its place, to keep below the log."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure(level: str, form: Format) -> None:
@@ -35,7 +45,7 @@ def configure(level: str, form: Format) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     # Foreign libraries speak only when something is wrong; their own retries and pings are noise.

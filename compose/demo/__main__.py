@@ -19,6 +19,7 @@ from rich.console import Console
 from compose.demo import searches
 from compose.demo.facts import DATA, TOPIC, System, Work, expected, verify
 from compose.demo.programs import DemoError, beside, environment, finish
+from compose.demo.progress import Progress
 from compose.local import ports
 from compose.local.errors import LocalStackError, PortInUse
 from compose.local.stack import ELASTICSEARCH_PORT, KAFKA_PORT, Stack
@@ -62,7 +63,7 @@ def _demo(data: Path, *, once: bool) -> None:
         finish(["streamer", "load", str(DATA), "--topic", TOPIC, "--key", "id", "--partitions", str(PARTITIONS)], env)
         system = System(stack.bootstrap_servers, stack.elasticsearch_url, streamer_admin)
         with (
-            beside(["streamer", "run", "--progress"], env) as streamer,
+            beside(["streamer", "run"], env, data / "logs" / "streamer.log") as streamer,
             beside(["search_api"], env, data / "logs" / "search-api.log") as search_api,
         ):
             work = _catch_up(system, streamer)
@@ -96,13 +97,15 @@ def _catch_up(system: System, streamer: subprocess.Popen[bytes]) -> list[Work]:
     """Wait until all is committed, and return the deployment's work as it was seen on the way."""
     deadline = time.monotonic() + CAUGHT_UP_S
     seen = [system.work()]
-    while system.lag():
-        if streamer.poll() is not None:
-            raise DemoError(f"the streamer ended with status {streamer.returncode}")
-        if time.monotonic() > deadline:
-            raise DemoError(f"the streamer did not catch up within {CAUGHT_UP_S:.0f} s")
-        time.sleep(POLL_S)
-        seen.append(system.work())
+    with Progress(console) as progress:
+        while lag := system.lag():
+            if streamer.poll() is not None:
+                raise DemoError(f"the streamer ended with status {streamer.returncode}: see logs/streamer.log")
+            if time.monotonic() > deadline:
+                raise DemoError(f"the streamer did not catch up within {CAUGHT_UP_S:.0f} s")
+            progress.show(system.status(), lag)
+            time.sleep(POLL_S)
+            seen.append(system.work())
     return seen
 
 

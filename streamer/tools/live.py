@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -13,34 +14,56 @@ TERMINAL_SECONDS = 0.25
 PLAIN_SECONDS = 5.0
 
 
+class Numbers(msgspec.Struct, frozen=True):
+    """What the line shows: documents done and left, documents a second, and what is under way or refused."""
+
+    done: int
+    left: int
+    rate: float
+    in_flight: int
+    pending: int
+    rejections: int
+    hold: str | None
+
+
 async def show(report: Report, clock: Clock) -> None:
     """Show progress on standard error until cancelled."""
     console = Console(stderr=True)
     if not console.is_terminal:
         while True:
             await clock.sleep(PLAIN_SECONDS)
-            console.print(line(report), soft_wrap=True)
-    with Live(Text(line(report)), console=console, refresh_per_second=1 / TERMINAL_SECONDS) as live:
+            console.print(line(numbers_of(report)), soft_wrap=True)
+    with Live(Text(line(numbers_of(report))), console=console, refresh_per_second=1 / TERMINAL_SECONDS) as live:
         while True:
             await clock.sleep(TERMINAL_SECONDS)
-            live.update(Text(line(report), no_wrap=True, overflow="ellipsis"))
+            live.update(Text(line(numbers_of(report)), no_wrap=True, overflow="ellipsis"))
 
 
-def line(report: Report) -> str:
+def numbers_of(report: Report) -> Numbers:
+    """Return what the line shows of a running streamer."""
+    return Numbers(
+        done=report.done,
+        left=report.untaken + report.waiting + report.in_flight,
+        rate=report.rate(),
+        in_flight=report.in_flight,
+        pending=sum(entry["pending"] or 0 for entry in report.deployments().values()),
+        rejections=report.rejections,
+        hold=report.hold,
+    )
+
+
+def line(numbers: Numbers) -> str:
     """Return the line: documents, rate, in flight, pending at the deployment, rejections, time to go."""
-    left = report.untaken + report.waiting + report.in_flight
-    rate = report.rate()
-    pending = sum(entry["pending"] or 0 for entry in report.deployments().values())
     parts = [
-        f"{report.done:,} of {report.done + left:,} documents",
-        f"{rate:,.1f}/s",
-        f"in flight {report.in_flight:,}",
-        f"pending at the deployment {pending:,}",
-        f"rejections {report.rejections:,}",
-        f"ETA {eta(left, rate)}",
+        f"{numbers.done:,} of {numbers.done + numbers.left:,} documents",
+        f"{numbers.rate:,.1f}/s",
+        f"in flight {numbers.in_flight:,}",
+        f"pending at the deployment {numbers.pending:,}",
+        f"rejections {numbers.rejections:,}",
+        f"ETA {eta(numbers.left, numbers.rate)}",
     ]
-    if report.hold:
-        parts.append(f"HOLD: {report.hold}")
+    if numbers.hold:
+        parts.append(f"HOLD: {numbers.hold}")
     return "  ".join(parts)
 
 
