@@ -69,7 +69,6 @@ DOCUMENT_ERRORS = frozenset(
         "action_request_validation_exception",
         "number_format_exception",
         "input_coercion_exception",
-        "version_conflict_exception",
     }
 )
 

@@ -17,7 +17,8 @@ BASE64, SHA256, POSITION = "~b64~", "~sha256~", "~pos~"
 RESERVED_PREFIXES = (BASE64, SHA256, POSITION)
 
 EPOCH_SHIFT, OFFSET_SHIFT = 46, 2
-STAGE_LEXICAL, STAGE_COMPLETE = 0, 1
+STAGE_COMPLETE = 1
+"""Of a document with all its tokens; 0 (lexical only), 2 and 3 (repairs) are reserved."""
 MAX_EPOCH = (1 << 17) - 1
 MAX_OFFSET = (1 << (EPOCH_SHIFT - OFFSET_SHIFT)) - 2
 MAX_VERSION = (1 << 63) - 1

@@ -169,9 +169,9 @@ def test_nothing_of_one_machine_is_tracked():
         ("cd /work" + "/main", 1),
         ("open('/tmp" + "/x')", 1),
         ("GET /work", 0),
-        ("docs/work/x", 0),
+        ("docs/work" + "/x", 0),
         ("https://" + REGISTRIES[0] + "/simple", 1),
-        ("$HOME/tmp/x", 0),
+        ("$HOME/tmp" + "/x", 0),
     ],
 )
 def test_machine_paths_and_registries_are_seen(text, found):
