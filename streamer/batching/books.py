@@ -14,6 +14,7 @@ from streamer.clock import Clock
 from streamer.intake.accounts import Account, Accounts
 from streamer.intake.flow import Bounds, Flow
 from streamer.intake.ledger import Ledger
+from streamer.intake.remembered import Range
 from streamer.model import PLAIN, Partition, Record, Rejected, Result, Write
 
 
@@ -36,10 +37,10 @@ class Books:
 
     # --- partitions come and go
 
-    def assign(self, partition: Partition) -> int:
-        """Take a partition on and return its generation."""
+    def assign(self, partition: Partition, known: Iterable[Range] = ()) -> int:
+        """Take a partition on, with the ranges that are `known` to be done, and return its generation."""
         self._leaving.discard(partition)
-        return self.ledger.assign(partition)
+        return self.ledger.assign(partition, known)
 
     def leave(self, partitions: Iterable[Partition]) -> None:
         """Begin to give partitions up: what waits of them is handed over, what is in flight may still end."""
@@ -71,6 +72,17 @@ class Books:
         return write.partition not in self._leaving and self.ledger.holds(write.partition, write.generation)
 
     # --- records come
+
+    def skip(self, record: Record, route: str) -> bool:
+        """Return whether an earlier assignment has done `record`, and if so, complete it."""
+        ledger = self.ledger[record.partition]
+        if not ledger.knows(record.offset):
+            return False
+        account = (route, record.partition)
+        self._register(account, record)
+        self.accounts.ended_waiting(account, Result.REPEATED)
+        self._settle(record, ledger.generation)
+        return True
 
     def take(self, write: Write) -> None:
         """Let a write wait; the one that it replaces is superseded when its survivor has succeeded."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
-import orjson
 
 from streamer import logs
 from streamer.batching.books import Books
 from streamer.clock import Deadline
+from streamer.intake import remembered
 from streamer.intake.decode import Decoder
-from streamer.kafka.source import Commit, Directive
+from streamer.intake.remembered import CROWDED_CHARACTERS, Memory
+from streamer.kafka.admin import Committed
+from streamer.kafka.source import BEGINNING, Commit, Directive
 from streamer.metrics import COMMITS, CONSUMED_BYTES, PAUSED, REBALANCES
 from streamer.model import Partition, Record, Rejected
 from streamer.runtime import Runtime
@@ -35,7 +37,6 @@ class Lease(msgspec.Struct, frozen=True):
 
     origin: Origin
     generation: int
-    metadata: str
 
 
 class Undertaker(Protocol):
@@ -71,17 +72,33 @@ class Desk:
         self.draining = False
         self.last_step = self._clock.monotonic()
         """When the poll thread last asked what to do, in monotonic seconds."""
-        self._committed: dict[Partition, int] = {}
+        self._committed: dict[Partition, Commit] = {}
+        self._crowded: frozenset[Partition] = frozenset()
+        """Partitions with so many gaps that their commit can hardly remember more."""
         self._next_commit = self._clock.monotonic()
 
-    async def assigned(self, partitions: Sequence[Partition]) -> None:
-        """Take partitions on, each under a new generation."""
+    async def assigned(
+        self, partitions: Sequence[Partition], committed: Mapping[Partition, Committed]
+    ) -> Mapping[Partition, int]:
+        """Take partitions on, each under a new generation; return where to begin when that is not the commit.
+
+        A commit of another incarnation of the topic says nothing about this one: it begins at its first record.
+        """
+        starts = {}
         for partition in partitions:
             origin = self.origins[partition.topic] = await self._origin_of(partition.topic)
-            metadata = orjson.dumps({"v": 1, "topic_id": origin.topic_id, "epoch": origin.epoch}).decode()
-            self.leases[partition] = Lease(origin, self._books.assign(partition), metadata)
+            commit = committed.get(partition)
+            memory = remembered.read(commit.metadata) if commit else None
+            known = []
+            if memory is not None and memory.topic_id != origin.topic_id:
+                log.warning("commit of another incarnation ignored", partition=str(partition), topic_id=memory.topic_id)
+                starts[partition] = BEGINNING
+            elif memory is not None and commit is not None:
+                known = remembered.read_ranges(commit.offset, memory.done)
+            self.leases[partition] = Lease(origin, self._books.assign(partition, known))
         self._meter.add(REBALANCES, "assigned")
         log.info("assigned", partitions=[str(partition) for partition in partitions])
+        return starts
 
     async def revoked(self, partitions: Sequence[Partition]) -> Sequence[Commit]:
         """Finish what is in flight within one deadline, then fence; what remains is for the next owner."""
@@ -119,9 +136,10 @@ class Desk:
             self._meter.add(CONSUMED_BYTES, amount=sum(record.size for record in records))
             self._bell.ring()
             self._warn_of_stripped()
-        paused = self._books.flow.to_pause(frozenset(self.leases))
+        commits = self._due()
+        paused = self._books.flow.to_pause(frozenset(self.leases)) | self._crowded
         self._meter.set(PAUSED, len(paused))
-        return Directive(paused, self._due())
+        return Directive(paused, commits)
 
     async def committed(self, commits: Sequence[Commit], error: str | None) -> None:
         """Note what Kafka has; what it refused is tried again at the next interval."""
@@ -141,6 +159,8 @@ class Desk:
             # Fetched before its partition was given up: the next owner reads it again.
             return
         origin = lease.origin
+        if self._books.skip(record, origin.route):
+            return
         decoded = origin.decoder.decode(record, origin.epoch, lease.generation)
         if isinstance(decoded, Rejected):
             self._books.reject(decoded, origin.route, lease.generation)
@@ -163,15 +183,26 @@ class Desk:
 
     def _positions(self, partitions: Sequence[Partition]) -> list[Commit]:
         positions = self.positions()
-        moved = [one for one in partitions if one in positions and positions[one] != self._committed.get(one)]
-        self._committed.update((one, positions[one]) for one in moved)
-        return [Commit(one, positions[one], self.leases[one].metadata) for one in moved]
+        commits = [self._commit(one, positions[one]) for one in partitions if one in positions]
+        moved = [commit for commit in commits if commit != self._committed.get(commit.partition)]
+        self._committed.update((commit.partition, commit) for commit in moved)
+        return moved
+
+    def _commit(self, partition: Partition, position: int) -> Commit:
+        origin, ledger = self.leases[partition].origin, self._books.ledger[partition]
+        done = remembered.write_ranges(position, ledger.done())
+        self._crowded -= {partition}
+        if len(done) >= CROWDED_CHARACTERS:
+            self._crowded |= {partition}
+        memory = Memory(topic_id=origin.topic_id, epoch=origin.epoch, done=done)
+        return Commit(partition, position, remembered.write(memory))
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
         for partition in partitions:
             self._books.fence(partition)
             self.leases.pop(partition, None)
             self._committed.pop(partition, None)
+        self._crowded -= set(partitions)
 
 
 def _nobody() -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from streamer.errors import LedgerError
+from streamer.intake.remembered import Range
 from streamer.model import Partition
 
 
@@ -16,11 +17,12 @@ class PartitionLedger:
     tracked. Completions come in any order.
     """
 
-    __slots__ = ("_delivered", "_last", "_undone", "generation", "position")
+    __slots__ = ("_delivered", "_known", "_last", "_undone", "generation", "position")
 
-    def __init__(self, generation: int) -> None:
-        """Begin with nothing delivered."""
+    def __init__(self, generation: int, known: Iterable[Range] = ()) -> None:
+        """Begin with nothing delivered; `known` are rising ranges that an earlier assignment has done."""
         self.generation = generation
+        self._known = deque(known)
         self.position: int | None = None
         """The next offset to read after a restart: nothing before it is undone; None before the first record."""
         self._delivered: deque[int] = deque()
@@ -30,6 +32,27 @@ class PartitionLedger:
     def __len__(self) -> int:
         """Return how many delivered offsets are not done."""
         return len(self._undone)
+
+    def knows(self, offset: int) -> bool:
+        """Return whether an earlier assignment has done `offset`, which is to be asked for in rising order."""
+        while self._known and self._known[0][1] < offset:
+            self._known.popleft()
+        return bool(self._known) and self._known[0][0] <= offset
+
+    def done(self) -> Iterator[Range]:
+        """Yield the ranges of records above the position that are done, this assignment's and earlier ones'."""
+        first = last = -1
+        for offset in self._delivered:
+            if offset not in self._undone:
+                first, last = (offset if first < 0 else first), offset
+            elif first >= 0:
+                yield first, last
+                first = -1
+        if first >= 0:
+            yield first, last
+        for known_first, known_last in self._known:
+            if known_last > self._last:
+                yield max(known_first, self._last + 1), known_last
 
     def register(self, offset: int) -> None:
         """Note a delivered offset. Raises LedgerError unless it lies after the one before."""
@@ -71,10 +94,10 @@ class Ledger:
         """Return whether the partition is ours."""
         return partition in self._partitions
 
-    def assign(self, partition: Partition) -> int:
-        """Take a partition on and return its new generation."""
+    def assign(self, partition: Partition, known: Iterable[Range] = ()) -> int:
+        """Take a partition on, with what is `known` to be done, and return its new generation."""
         self._generation += 1
-        self._partitions[partition] = PartitionLedger(self._generation)
+        self._partitions[partition] = PartitionLedger(self._generation, known)
         return self._generation
 
     def fence(self, partition: Partition) -> None:

@@ -122,15 +122,9 @@ class Admin:
         segmentation fault when the group's coordinator is not ready (`rd_kafka_handle_OffsetFetch` refreshes the
         coordinator of a group that an admin client does not have).
         """
-        wanted = [TopicPartition(partition.topic, partition.number) for partition in partitions]
         settings = self._connection | {"group.id": group, "enable.auto.commit": False}
         with closing(Consumer(settings)) as consumer:
-            found = _settled(lambda: consumer.committed(wanted, timeout=TIMEOUT), f"reading the offsets of {group}")
-        return {
-            Partition(position.topic, position.partition): Committed(position.offset, position.metadata or "")
-            for position in found
-            if position.offset >= 0
-        }
+            return commits_of(consumer, partitions)
 
     def members(self, group: str) -> list[dict[str, Any]]:
         """Return the members of `group` with the partitions that each has."""
@@ -151,6 +145,17 @@ class Admin:
             }
             for member in described.members
         ]
+
+
+def commits_of(consumer: Consumer, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
+    """Return what the group of `consumer` committed; partitions without a commit are left out. Raises KafkaError."""
+    wanted = [TopicPartition(partition.topic, partition.number) for partition in partitions]
+    found = _settled(lambda: consumer.committed(wanted, timeout=TIMEOUT), "reading the offsets of the group")
+    return {
+        Partition(position.topic, position.partition): Committed(position.offset, position.metadata or "")
+        for position in found
+        if position.offset >= 0
+    }
 
 
 def _settled(ask: Callable[[], T], doing: str) -> T:

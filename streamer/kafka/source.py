@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 import orjson
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 
 from streamer import logs
 from streamer.errors import KafkaError
+from streamer.kafka.admin import Committed, commits_of
 from streamer.kafka.client import consumer as configuration
 from streamer.kafka.client import ours
 from streamer.model import Partition, Record
@@ -25,6 +26,8 @@ from streamer.settings import KafkaSettings
 
 POLL_SECONDS = 0.1
 BATCH = 500
+BEGINNING: int = OFFSET_BEGINNING
+"""Where to begin at the first record that the partition has."""
 
 # What a consumer meets while brokers or the group move; librdkafka goes on by itself.
 PASSING = frozenset(
@@ -68,8 +71,10 @@ class Directive(msgspec.Struct, frozen=True):
 class Handler(Protocol):
     """What the loop does with Kafka's events."""
 
-    async def assigned(self, partitions: Sequence[Partition]) -> None:
-        """Take `partitions` on; records of them follow."""
+    async def assigned(
+        self, partitions: Sequence[Partition], committed: Mapping[Partition, Committed]
+    ) -> Mapping[Partition, int]:
+        """Take `partitions` on; return where to begin for those that do not begin at what is `committed`."""
 
     async def revoked(self, partitions: Sequence[Partition]) -> Sequence[Commit]:
         """Finish `partitions` in time, forget them and return their last commits."""
@@ -186,11 +191,15 @@ class Source:
             log.warning("commit refused", error=error, partitions=len(commits))
         self._ask(self._handler.committed(commits, error))
 
-    def _on_assign(self, _: Consumer, positions: list[TopicPartition]) -> None:
+    def _on_assign(self, consumer: Consumer, positions: list[TopicPartition]) -> None:
         partitions = _partitions(positions)
         self._assigned |= set(partitions)
         self._paused -= set(partitions)
-        self._ask(self._handler.assigned(partitions))
+        starts = self._ask(self._handler.assigned(partitions, commits_of(consumer, partitions)))
+        # Both protocols that we use hand out what is new, not the whole.
+        consumer.incremental_assign(
+            [TopicPartition(*partition, starts.get(partition, OFFSET_STORED)) for partition in partitions]
+        )
 
     def _on_revoke(self, _: Consumer, positions: list[TopicPartition]) -> None:
         partitions = [partition for partition in _partitions(positions) if partition in self._assigned]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import OFFSET_INVALID, TopicPartition
 
 
 class FakeMessage:
@@ -39,6 +39,8 @@ class FakeConsumer:
         self.refusal: Exception | None = None
         self.ready: list[FakeMessage] = []
         self.config: dict[str, Any] = {}
+        self.commits: dict[int, tuple[int, str]] = {}
+        """What the group has committed before: offset and metadata by partition number."""
         self.callbacks: dict[str, Callable[..., None]] = {}
 
     def __call__(self, config: dict[str, Any]) -> "FakeConsumer":
@@ -58,6 +60,15 @@ class FakeConsumer:
 
     def rebalance(self, event: str, *numbers: int) -> None:
         self.callbacks[event](self, [TopicPartition("films", number) for number in numbers])
+
+    def committed(self, positions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        return [
+            TopicPartition(one.topic, one.partition, *self.commits.get(one.partition, (OFFSET_INVALID, "")))
+            for one in positions
+        ]
+
+    def incremental_assign(self, positions: list[TopicPartition]) -> None:
+        self.calls.append(("assign", [(position.partition, position.offset) for position in positions]))
 
     def pause(self, positions: list[TopicPartition]) -> None:
         self.calls.append(("pause", sorted(position.partition for position in positions)))

@@ -9,9 +9,12 @@ import pytest
 from streamer.batching.batcher import Room
 from streamer.batching.books import Books
 from streamer.batching.desk import Desk, Origin
+from streamer.intake import remembered
 from streamer.intake.decode import Decoder, Json
 from streamer.intake.flow import Bounds
-from streamer.kafka.source import Commit
+from streamer.intake.remembered import Memory
+from streamer.kafka.admin import Committed
+from streamer.kafka.source import BEGINNING, Commit
 from streamer.metrics import STREAMER_METRICS, Meter
 from streamer.model import Partition, Result
 from streamer.runtime import Runtime
@@ -54,10 +57,10 @@ class Office:
 
 
 @asynccontextmanager
-async def office(*partitions, **fields):
+async def office(*partitions, committed=None, **fields):
     async with asyncio.TaskGroup() as tasks:
         made = Office(tasks, **fields)
-        await made.desk.assigned(partitions)
+        await made.desk.assigned(partitions, committed or {})
         yield made
         made.runtime.end()
 
@@ -70,7 +73,8 @@ async def test_what_is_done_is_committed_once_an_interval_and_only_when_it_moved
         first, second = world.form()
         world.finish(second)
         await asyncio.sleep(1.0)
-        assert (await world.step()).commits == ()
+        # The offset stays; what is done above it is remembered beside it.
+        assert [(one.partition, one.offset) for one in (await world.step()).commits] == [(P0, 5)]
         world.finish(first)
         assert (await world.step()).commits == ()
         await asyncio.sleep(1.0)
@@ -87,8 +91,53 @@ async def test_a_commit_carries_the_topics_incarnation():
         world.finish(*world.form())
         await asyncio.sleep(1.0)
         (commit,) = (await world.step()).commits
-        assert json.loads(commit.metadata) == {"v": 1, "topic_id": "id-of-films", "epoch": 3}
-        assert len(commit.metadata.encode()) < 4_096
+        assert json.loads(commit.metadata) == {"v": 1, "topic_id": "id-of-films", "epoch": 3, "done": ""}
+
+
+@in_virtual_time
+async def test_a_restart_takes_only_the_gaps_again():
+    async with office(P0) as world:
+        await world.step(*range(3, 9))
+        writes = world.form()
+        world.finish(writes[0], writes[2], writes[3], writes[5])
+        (commit,) = await world.desk.revoked([P0])
+        assert commit.offset == 4
+    async with office(P0, committed={P0: Committed(commit.offset, commit.metadata)}) as world:
+        await world.step(*range(4, 10))
+        assert [one.record.offset for one in world.form()] == [4, 7, 9]
+        assert world.books.accounts.totals() == {Result.REPEATED: 3}
+        assert world.books.accounts.worst() == 0
+
+
+@in_virtual_time
+async def test_a_commit_of_another_incarnation_counts_for_nothing():
+    old = remembered.write(Memory("another", 1, remembered.write_ranges(4, [(6, 9)])))
+    async with office(P1, committed={P1: Committed(4, old)}) as world:
+        assert await world.desk.assigned([P0], {P0: Committed(4, old)}) == {P0: BEGINNING}
+        await world.step(6, 7)
+        assert len(world.form()) == 2
+
+
+@in_virtual_time
+async def test_a_commit_that_somebody_else_made_is_where_to_begin():
+    async with office(P0) as world:
+        assert await world.desk.assigned([P1], {P1: Committed(4, "by hand")}) == {}
+
+
+@in_virtual_time
+async def test_a_partition_with_many_gaps_is_paused_until_they_close():
+    async with office(P0, P1, records=100_000) as world:
+        await world.step(*range(4_000))
+        writes = world.form(4_000)
+        world.finish(*writes[1::2])
+        await asyncio.sleep(1.0)
+        directive = await world.step()
+        assert directive.paused == {P0}
+        assert all(len(commit.metadata.encode()) <= 4_096 for commit in directive.commits)
+        world.finish(*writes[::2])
+        await asyncio.sleep(1.0)
+        await world.step()
+        assert (await world.step()).paused == frozenset()
 
 
 @in_virtual_time
@@ -186,7 +235,7 @@ async def test_a_partition_that_comes_back_is_a_new_generation():
         await world.step(0)
         (old,) = world.form()
         await world.desk.lost([P0])
-        await world.desk.assigned([P0])
+        await world.desk.assigned([P0], {})
         assert world.desk.leases[P0].generation > old.generation
         await world.step(0)
         assert world.form() == []

@@ -54,5 +54,5 @@ class Whole:
 
 async def whole(world):
     made = Whole(world)
-    await made.desk.assigned([P0])
+    await made.desk.assigned([P0], {})
     return made

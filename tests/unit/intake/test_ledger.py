@@ -95,6 +95,15 @@ class LedgerMachine(RuleBasedStateMachine):
             assert len(ledger) == len(assignment.undone)
 
     @invariant()
+    def what_is_done_above_the_position_is_known(self):
+        for partition, assignment in self.model.items():
+            ledger = self.ledger[partition]
+            ranges = list(ledger.done())
+            inside = {offset for offset in assignment.delivered for first, last in ranges if first <= offset <= last}
+            assert inside == {offset for offset in assignment.done if offset >= ledger.position}
+            assert ranges == sorted(set(ranges))
+
+    @invariant()
     def never_moves_back(self):
         for partition, ledger in ((partition, self.ledger[partition]) for partition in self.model):
             if ledger.position is not None:
@@ -153,3 +162,18 @@ def test_an_offset_is_done_once():
     ledger.complete(2)
     with pytest.raises(LedgerError, match="offset 2 "):
         ledger.complete(2)
+
+
+def test_what_an_earlier_assignment_has_done_is_known_until_it_is_passed():
+    ledger = PartitionLedger(2, [(5, 6), (9, 12)])
+    assert [offset for offset in (3, 4, 5, 6, 8, 9, 12, 13) if ledger.knows(offset)] == [5, 6, 9, 12]
+
+
+def test_what_was_known_and_did_not_come_again_is_remembered_further():
+    ledger = PartitionLedger(2, [(5, 6), (9, 12)])
+    ledger.register(4)
+    assert list(ledger.done()) == [(5, 6), (9, 12)]
+    for offset in (5, 6, 9, 10):
+        ledger.register(offset)
+        ledger.complete(offset)
+    assert list(ledger.done()) == [(5, 10), (11, 12)]

@@ -4,12 +4,13 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, KafkaException
 from confluent_kafka import KafkaError as ClientError
-from confluent_kafka import KafkaException
 
 from streamer.errors import KafkaError, StreamerError
 from streamer.kafka import source as module
-from streamer.kafka.source import Commit, Directive, Source
+from streamer.kafka.admin import Committed
+from streamer.kafka.source import BEGINNING, Commit, Directive, Source
 from streamer.model import Record
 from streamer.settings import KafkaSettings
 from tests.fakes.consumer import FakeConsumer, FakeMessage
@@ -24,9 +25,13 @@ class Handler:
         self.paused = frozenset()
         self.told = []
         self.records = []
+        self.committed_before = {}
+        self.starts = {}
 
-    async def assigned(self, partitions):
+    async def assigned(self, partitions, committed):
         self.told.append(("assigned", list(partitions)))
+        self.committed_before |= committed
+        return self.starts
 
     async def revoked(self, partitions):
         self.told.append(("revoked", list(partitions)))
@@ -60,12 +65,14 @@ ASSIGN = rebalance("on_assign", 0, 1)
 def play(monkeypatch):
     """Run a source over a script until the script is at its end."""
 
-    async def played(handler, *script, refusal=None):
+    async def played(handler, *script, refusal=None, commits=None, assignments=False):
         consumer = FakeConsumer([*script, lambda _: source.stop()])
         consumer.refusal = refusal
+        consumer.commits = commits or {}
         monkeypatch.setattr(module, "Consumer", consumer)
         source = Source(KafkaSettings(), ["films"], handler)
         await source.run()
+        consumer.calls = [call for call in consumer.calls if assignments or call[0] != "assign"]
         return consumer
 
     return played
@@ -92,6 +99,14 @@ async def test_on_the_way_out_all_is_given_up_committed_and_closed(play):
     consumer = await play(handler, ASSIGN)
     assert consumer.calls == [("subscribe", ["films"]), ("commit", [(0, 7, "m")]), ("close", None)]
     assert handler.told == [("assigned", [P0, P1]), ("revoked", [P0, P1]), ("committed", [P0], None)]
+
+
+async def test_a_partition_begins_at_its_commit_unless_the_handler_says_otherwise(play):
+    handler = Handler()
+    handler.starts = {P1: BEGINNING}
+    consumer = await play(handler, ASSIGN, commits={1: (9, "m")}, assignments=True)
+    assert ("assign", [(0, OFFSET_STORED), (1, OFFSET_BEGINNING)]) in consumer.calls
+    assert handler.committed_before == {P1: Committed(9, "m")}
 
 
 async def test_nothing_is_committed_or_stored_but_by_us(play):
