@@ -58,8 +58,8 @@ class Write(msgspec.Struct):
 
     `body` is the JSON object without the reserved one. `inputs` counts the texts to infer: queue slots at the
     deployment. `lane` is the window that it passes: the deployment's name, or PLAIN. `generation` is the assignment
-    under which the record was taken. `replaced` is the last older write of the same key that this one stands for; it
-    is kept until this one has succeeded.
+    under which the record was taken. `attempts` counts how often it was sent and not done, `deaths` how often the
+    encoder's process died over it.
     """
 
     route: str
@@ -73,7 +73,7 @@ class Write(msgspec.Struct):
     inputs: int = 0
     text_hash: str = ""
     attempts: int = 0
-    replaced: Write | None = None
+    deaths: int = 0
 
     @property
     def key(self) -> tuple[str, str]:

@@ -87,8 +87,7 @@ class Books:
     def take(self, write: Write) -> None:
         """Let a write wait; the one that it replaces is superseded when its survivor has succeeded."""
         self._register(_account(write), write.record)
-        for superseded in self._coalescer.offer(write):
-            self._end_waiting(superseded)
+        self._coalescer.offer(write)
         self._queue(write)
 
     def reject(self, rejected: Rejected, route: str, generation: int) -> None:
@@ -124,37 +123,34 @@ class Books:
 
         A write that needs inference never takes the place of one that does not: it has a window of its own to pass.
         """
-        newer, superseded = self._coalescer.renewed(write, frozenset({write.lane, PLAIN}))
+        newer = self._coalescer.renewed(write, frozenset({write.lane, PLAIN}))
         if newer is write:
             return write
         self._return(write)
-        for older in superseded:
-            self._end_waiting(older)
         self._send(_account(newer), newer.generation)
         return newer
 
     # --- records end
 
     def succeeded(self, write: Write, result: Result) -> None:
-        """Complete a write that is done, and the one that it stood for."""
-        superseded = self._coalescer.succeeded(write)
-        if superseded is not None:
+        """Complete a write that is done, and those that it stood for."""
+        for superseded in self._coalescer.succeeded(write):
             self._end_waiting(superseded)
         self._complete(_account(write), write.record, write.generation, result)
         self._next(write)
 
     def refused(self, write: Write) -> None:
-        """Complete a write whose dead letter is acknowledged; the one that it stood for waits again."""
-        self._release(write)
+        """Complete a write whose dead letter is acknowledged; those that it stood for wait again."""
+        self._coalescer.refused(write)
         self._complete(_account(write), write.record, write.generation, Result.DEAD_LETTERED)
         self._next(write)
 
     def abandon(self, write: Write) -> None:
         """Let go of a write that is not ours any more, or soon will not be.
 
-        It may stand for a write of a partition that stays: that one waits again.
+        It may stand for writes of a partition that stays: those wait again.
         """
-        self._release(write)
+        self._coalescer.refused(write)
         if self._lands(_account(write), write.generation):
             self.accounts.ended_in_flight(_account(write), Result.HANDED_OVER)
         self._next(write)
@@ -163,10 +159,6 @@ class Books:
         self.ledger[record.partition].register(record.offset)
         self.flow.took(record.partition, record.size)
         self.accounts.took(account)
-
-    def _release(self, write: Write) -> None:
-        for superseded in self._coalescer.refused(write):
-            self._end_waiting(superseded)
 
     def _queue(self, write: Write) -> None:
         if self._coalescer.ready(write.key) is not None:

@@ -167,7 +167,7 @@ class World:
 
     def is_kept(self, entry):
         """Whether `entry`, or a newer state of its document, is in the index or will be read again."""
-        if self.index.get(entry.id, -1) >= entry.version or self.stood_for_twice(entry):
+        if self.index.get(entry.id, -1) >= entry.version:
             return True
         again = [entry for partition, log in self.log.items() for entry in log[self.committed(partition) :]]
         return any(one.id == entry.id and one.version >= entry.version for one in again)
@@ -179,11 +179,6 @@ class World:
     @property
     def entries(self):
         return [entry for log in self.log.values() for entry in log]
-
-    def stood_for_twice(self, entry):
-        """Whether two poisonous records came above `entry`: only the last replaced write is kept."""
-        above = [one for one in self.entries if one.id == entry.id and one.version >= entry.version]
-        return sum(one.kind == "poison" for one in above) > 1
 
     def newest(self):
         """Return the newest good record of each key."""
