@@ -11,7 +11,7 @@ from pathlib import Path
 
 from search_api.metrics import SEARCH_METRICS
 from search_api.settings import Settings as SearchSettings
-from streamer.delivery.outcome import DOCUMENT_ERRORS, TABLE
+from streamer.delivery.outcome import DOCUMENT_ERRORS, TABLE, Action, Row
 from streamer.metrics import STREAMER_METRICS, Metric
 from streamer.settings import Settings
 from streamer.tools.config import markdown, rows
@@ -50,12 +50,16 @@ def _metrics(metrics: Iterable[Metric]) -> str:
 def _answers() -> str:
     head = ("Layer", "Status", "`error.type`", "`error.reason` matches", "What is done", "Counted as")
     known = (
-        (row.layer.value, str(row.status), _code(row.kind), _code(row.text), row.action.value, f"`{row.reason}`")
+        (row.layer.value, str(row.status), _code(row.kind), _code(row.text), _what(row), f"`{row.reason}`")
         for row in TABLE
     )
     conflict = ("item", "409", "`version_conflict_engine_exception`", "", "done", "`repeated` or `stale`")
     document = ("item", "400", ", ".join(f"`{kind}`" for kind in sorted(DOCUMENT_ERRORS)), "", "never", "its type")
     return _table(head, (conflict, *known, document, ("any", "other", "any", "", "stop", "`unknown`")))
+
+
+def _what(row: Row) -> str:
+    return f"{row.action.value} ({row.place.value})" if row.action is Action.HOLD else row.action.value
 
 
 def _code(text: str) -> str:

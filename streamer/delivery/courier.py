@@ -83,10 +83,11 @@ class Courier:
         except ElasticTimeout as error:
             verdicts = [Verdict(Action.HOLD, "no_answer", detail=str(error))] * len(batch)
         except ElasticRefused as error:
-            verdict = judge(Answer(Layer.REQUEST, error.status, error.kind, error.reason))
-            verdicts = [_alone(verdict) if len(batch) == 1 else verdict] * len(batch)
+            verdicts = [judge(Answer(Layer.REQUEST, error.status, error.kind, error.reason))] * len(batch)
         else:
             verdicts = self._codec.read(batch, answer)
+        if len(batch) == 1:
+            verdicts = [_alone(verdict) for verdict in verdicts]
         self._meter.observe(BULK_SECONDS, self._clock.monotonic() - started, lane)
         self._count(lane, batch, verdicts)
         return verdicts
@@ -154,7 +155,7 @@ def _any(verdicts: Sequence[Verdict], action: Action) -> bool:
 
 
 def _alone(verdict: Verdict) -> Verdict:
-    """A document that is refused with the whole request, and is alone in it, is itself the reason."""
+    """A document that is refused because of what else is in the request, and is alone in it, is itself the reason."""
     if verdict.action is not Action.SPLIT:
         return verdict
     return Verdict(Action.NEVER, verdict.reason, detail=verdict.detail)

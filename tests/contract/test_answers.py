@@ -188,7 +188,7 @@ async def test_a_request_that_is_no_bulk_is_refused_as_a_whole(sandbox, stack, b
     assert re.search(pattern, found["reason"]), found["reason"]
     error = (400, kind, found["reason"])
     # What is about us and not about a document must not bury the documents one by one.
-    ours = re.search("newline|Malformed action", found["reason"])
+    ours = re.search("newline|Malformed action|no requests|only support internal", found["reason"])
     expected = (Action.STOP, "unknown") if ours else (Action.SPLIT, "bad_request")
     assert verdict(error, layer=Layer.REQUEST) == expected
 
@@ -220,7 +220,7 @@ async def test_a_deployment_that_goes_away_is_a_hold(sandbox):
     computed, queued = await bulk
     (gone,) = await sandbox.bulk(index, ["a"], pipeline)
     found = [verdict(error_of(item)) for item in (lost, computed, queued, gone)]
-    reasons = ["deployment_lost", "process_died", "process_stopped", "not_deployed"]
+    reasons = ["deployment_lost", "process_stopping", "process_stopped", "not_deployed"]
     assert found == [(Action.HOLD, reason) for reason in reasons]
     absent = f"[{deployment.id}] is not an inference service model or a deployed ml model"
     assert error_of(gone) == (404, "status_exception", absent)
@@ -289,5 +289,5 @@ async def test_indexing_pressure_is_a_retry_of_the_whole_request(sandbox):
     await sandbox.fault("indexing_pressure", count=1)
     error = await refusal(sandbox.client.bulk(operations=[{"index": {"_index": "i"}}, {}]))
     assert error[:2] == (429, "es_rejected_execution_exception")
-    assert verdict(error, layer=Layer.REQUEST) == (Action.RETRY, "rejected")
+    assert verdict(error, layer=Layer.REQUEST) == (Action.RETRY, "indexing_pressure")
     assert verdict(error) == (Action.RETRY, "indexing_pressure")

@@ -67,7 +67,7 @@ def test_a_share_of_the_items_is_refused(scenario, elastic, share):
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ({"kind": "indexing_pressure", "share": 0.4, "seed": 3, "count": 8}, "rejected"),
+        ({"kind": "indexing_pressure", "share": 0.4, "seed": 3, "count": 8}, "indexing_pressure"),
         ({"kind": "http_status", "status": 429, "path": "/_bulk", "count": 3}, "rejected"),
         ({"kind": "http_status", "status": 503, "path": "/_bulk", "count": 3}, "unavailable"),
         ({"kind": "http_status", "status": 413, "path": "/_bulk", "count": 2}, None),

@@ -19,6 +19,8 @@ from tests.fakes.elastic import BAD_DOCUMENT, NOT_DEPLOYED, QUEUE_FULL
 from tests.unit.builders import P0, deletion
 from tests.unit.delivery.stage import stage
 
+TOO_LARGE = (429, "es_rejected_execution_exception", "Request contains an operation of size [9] bytes, which exceeds")
+
 
 def once(failure, *ids):
     """Refuse each of `ids` the first time."""
@@ -134,6 +136,19 @@ async def test_a_split_finds_the_poison_and_buries_it_alone(status, poison):
         assert [letter["id"] for letter in letters] == list(poison)
         assert {name for name, _ in world.elastic.written} == set(names) - set(poison)
         assert world.results() == {"indexed": 8 - len(poison), "dead_lettered": len(poison)}
+        world.check_all_is_done()
+
+
+@in_virtual_time
+async def test_a_document_above_the_limit_takes_its_neighbours_along_only_once():
+    async with stage() as world:
+        names = [f"d{n}" for n in range(8)]
+        world.take(*names)
+        world.elastic.fails = lambda _: TOO_LARGE if "d3" in world.elastic.sent[-1] else None
+        await world.deliver()
+        (letter,) = world.producer.values("dead")
+        assert (letter["id"], letter["reason"]) == ("d3", "too_large")
+        assert world.results() == {"indexed": 7, "dead_lettered": 1}
         world.check_all_is_done()
 
 
