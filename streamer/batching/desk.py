@@ -11,7 +11,7 @@ import orjson
 from streamer import logs
 from streamer.batching.books import Books
 from streamer.clock import Deadline
-from streamer.intake.decode import Decoder
+from streamer.intake.decode import Decodes
 from streamer.kafka.source import Commit, Directive
 from streamer.metrics import COMMITS, CONSUMED_BYTES, PAUSED, REBALANCES
 from streamer.model import Partition, Record, Rejected
@@ -25,7 +25,7 @@ class Origin(msgspec.Struct, frozen=True):
     """A topic as this run knows it: its route, how to decode it, and its incarnation."""
 
     route: str
-    decoder: Decoder
+    decoder: Decodes
     topic_id: str
     epoch: int
 
