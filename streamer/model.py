@@ -17,6 +17,9 @@ SCHEMA_VERSION = 1
 PLAIN = "_plain"
 """The lane of what needs no inference; no deployment can have this name."""
 
+REDRIVE, BACKLOG = "_redrive", "_backlog"
+"""Stand for a route where records of the redrive or backlog topic have none; no route can have these names."""
+
 
 class Partition(NamedTuple):
     """A topic's partition."""
@@ -46,11 +49,20 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """A record that can never be indexed: `reason` is a word for counting, `detail` a sentence for people."""
+    """A record that can never be indexed: `reason` is a word for counting, `detail` a sentence for people.
+
+    `via` is the record that brought it, when that is another one (see `Write`).
+    """
 
     record: Record
     reason: str
     detail: str
+    via: Record | None = None
+
+    @property
+    def carrier(self) -> Record:
+        """The record that was taken from Kafka for it."""
+        return self.via or self.record
 
 
 class Write(msgspec.Struct):
@@ -58,8 +70,9 @@ class Write(msgspec.Struct):
 
     `body` is the JSON object without the reserved one. `inputs` counts the texts to infer: queue slots at the
     deployment. `lane` is the window that it passes: the deployment's name, or PLAIN. `generation` is the assignment
-    under which the record was taken. `attempts` counts how often it was sent and not done, `deaths` how often the
-    encoder's process died over it.
+    under which the record was taken. `record` is the document's own; `via` is the record that brought it, when that is
+    another one: of the redrive or the backlog topic. `attempts` counts how often it was sent and not done, `deaths` how
+    often the encoder's process died over it.
     """
 
     route: str
@@ -74,6 +87,7 @@ class Write(msgspec.Struct):
     text_hash: str = ""
     attempts: int = 0
     deaths: int = 0
+    via: Record | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -81,9 +95,14 @@ class Write(msgspec.Struct):
         return (self.route, self.id)
 
     @property
+    def carrier(self) -> Record:
+        """The record that was taken from Kafka for it: what is outstanding until the write is done."""
+        return self.via or self.record
+
+    @property
     def partition(self) -> Partition:
-        """Where the record came from."""
-        return self.record.partition
+        """Where the carrier came from."""
+        return self.carrier.partition
 
     @property
     def units(self) -> int:

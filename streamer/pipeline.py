@@ -36,7 +36,7 @@ from streamer.kafka.admin import Admin
 from streamer.kafka.producer import Producer
 from streamer.kafka.source import Source
 from streamer.metrics import STREAMER_METRICS, Meter
-from streamer.model import PLAIN
+from streamer.model import BACKLOG, PLAIN, REDRIVE
 from streamer.runtime import Runtime
 from streamer.settings import Settings
 from streamer.setup.check import check
@@ -79,7 +79,8 @@ async def run(settings: Settings, *, progress: bool = False) -> None:
         cluster = await asyncio.to_thread(doors.admin.cluster_id)
         async with _watched() as runtime:
             epochs = EpochList(doors.elastic, settings.state_index, cluster, runtime.clock)
-            origins = Origins(doors.admin, epochs, routes)
+            parcels = {settings.topics.redrive: REDRIVE, settings.topics.backlog: BACKLOG}
+            origins = Origins(doors.admin, epochs, routes, parcels)
             await origins.open()
             stream = wire(settings, routes, origins, doors, runtime)
             await _flow(stream, settings, runtime, progress=progress)
@@ -107,7 +108,8 @@ def wire(settings: Settings, routes: Mapping[str, Route], origins: Origins, door
 
     # In: the poll thread asks the desk, which decodes, books and says what to pause and commit.
     desk = Desk(books, runtime, flow, origins.find, burial.of_rejected)
-    source = Source(settings.kafka, [topic for route in routes.values() for topic in route.topics], desk)
+    taken = [topic for route in routes.values() for topic in route.topics]
+    source = Source(settings.kafka, [*taken, settings.topics.redrive, settings.topics.backlog], desk)
 
     parts = Parts(routes, books, desk, gates, watchers, courier, source)
     publisher = Publisher(doors.producer, settings.topics, instance, parts, clock)

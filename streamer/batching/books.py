@@ -86,18 +86,18 @@ class Books:
 
     def take(self, write: Write) -> None:
         """Let a write wait; the one that it replaces is superseded when its survivor has succeeded."""
-        self._register(_account(write), write.record)
+        self._register(_account(write), write.carrier)
         self._coalescer.offer(write)
         self._queue(write)
 
     def reject(self, rejected: Rejected, route: str, generation: int) -> None:
         """Take a record that goes to the dead letters at once; it replaces nothing."""
-        account = (route, rejected.record.partition)
-        self._register(account, rejected.record)
+        account = (route, rejected.carrier.partition)
+        self._register(account, rejected.carrier)
         self._send(account, generation)
 
     def rejected(self, record: Record, route: str, generation: int) -> None:
-        """Complete a record whose dead letter is acknowledged."""
+        """Complete a record, the carrier of a rejected one, whose dead letter is acknowledged."""
         self._complete((route, record.partition), record, generation, Result.DEAD_LETTERED)
 
     # --- what goes next
@@ -136,13 +136,13 @@ class Books:
         """Complete a write that is done, and those that it stood for."""
         for superseded in self._coalescer.succeeded(write):
             self._end_waiting(superseded)
-        self._complete(_account(write), write.record, write.generation, result)
+        self._complete(_account(write), write.carrier, write.generation, result)
         self._next(write)
 
     def refused(self, write: Write) -> None:
         """Complete a write whose dead letter is acknowledged; those that it stood for wait again."""
         self._coalescer.refused(write)
-        self._complete(_account(write), write.record, write.generation, Result.DEAD_LETTERED)
+        self._complete(_account(write), write.carrier, write.generation, Result.DEAD_LETTERED)
         self._next(write)
 
     def abandon(self, write: Write) -> None:
@@ -198,7 +198,7 @@ class Books:
         """A write that another stands for ends without being sent."""
         if self.ledger.holds(write.partition, write.generation):
             self.accounts.ended_waiting(_account(write), Result.SUPERSEDED)
-            self._settle(write.record, write.generation)
+            self._settle(write.carrier, write.generation)
 
     def _settle(self, record: Record, generation: int) -> None:
         if self.ledger.complete(record.partition, generation, record.offset):

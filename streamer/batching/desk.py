@@ -11,7 +11,7 @@ from streamer import logs
 from streamer.batching.books import Books
 from streamer.clock import Deadline
 from streamer.intake import remembered
-from streamer.intake.decode import Decoder
+from streamer.intake.decode import Decodes
 from streamer.intake.remembered import CROWDED_CHARACTERS, Memory
 from streamer.kafka.admin import Committed
 from streamer.kafka.source import BEGINNING, Commit, Directive
@@ -27,7 +27,7 @@ class Origin(msgspec.Struct, frozen=True):
     """A topic as this run knows it: its route, how to decode it, and its incarnation."""
 
     route: str
-    decoder: Decoder
+    decoder: Decodes
     topic_id: str
     epoch: int
 

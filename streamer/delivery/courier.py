@@ -131,7 +131,7 @@ class Courier:
             ticket.ignore(write.units)
             return True
         if verdict.action is Action.STOP:
-            place = f"{write.partition} at {write.record.offset} (id {write.id!r})"
+            place = f"{write.partition} at {write.carrier.offset} (id {write.id!r})"
             raise UnknownAnswer(f"Elasticsearch gave an answer for {place} that is in no table: {verdict.detail}")
         write.attempts += 1
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from streamer.batching.desk import Lease
 from streamer.clock import Clock
 from streamer.delivery.outcome import Verdict
 from streamer.errors import DeadLetterUndelivered, KafkaError
+from streamer.intake.parcel import Parcel, fields, unpack
 from streamer.kafka.producer import Producer
 from streamer.model import Record, Rejected, Write
 
@@ -42,18 +42,8 @@ class Origin(msgspec.Struct, frozen=True):
 
 def envelope(record: Record, reason: Reason, origin: Origin) -> dict[str, Any]:
     """Return the dead letter for `record`, as in schemas/dead_letter.json, without time and instance."""
-    return {
-        "v": 1,
-        **msgspec.structs.asdict(reason),
-        **msgspec.structs.asdict(origin),
-        "topic": record.partition.topic,
-        "partition": record.partition.number,
-        "offset": record.offset,
-        "timestamp_ms": record.timestamp_ms,
-        "key_base64": _text(record.key),
-        "headers": [[name, _text(value)] for name, value in record.headers],
-        "value_base64": _text(record.value),
-    }
+    parcel = Parcel(record, origin.route, origin.topic_id, origin.epoch, reason.attempts)
+    return msgspec.structs.asdict(reason) | msgspec.structs.asdict(origin) | fields(parcel)
 
 
 class DeadLetters:
@@ -84,18 +74,27 @@ class Burial:
     async def of_write(self, write: Write, verdict: Verdict) -> None:
         """Bury a write that Elasticsearch refuses for good; the older one that it stood for is written after all."""
         reason = Reason(verdict.reason, verdict.detail, "delivery", write.attempts + 1)
-        topic_id = self._topic_ids.get(write.partition.topic, "")
-        origin = Origin(write.route, topic_id, write.epoch, write.id, write.version)
+        origin = Origin(write.route, self._topic_id(write), write.epoch, write.id, write.version)
         await self._letters.put(write.record, reason, origin)
         self._books.refused(write)
 
     async def of_rejected(self, rejected: Rejected, lease: Lease) -> None:
         """Bury a record that cannot be decoded."""
-        reason = Reason(rejected.reason, rejected.detail, "intake")
-        origin = Origin(lease.origin.route, lease.origin.topic_id, lease.origin.epoch)
+        origin, attempts = _origin_and_attempts(rejected, lease)
+        reason = Reason(rejected.reason, rejected.detail, "intake", attempts)
         await self._letters.put(rejected.record, reason, origin)
-        self._books.rejected(rejected.record, lease.origin.route, lease.generation)
+        self._books.rejected(rejected.carrier, lease.origin.route, lease.generation)
+
+    def _topic_id(self, write: Write) -> str:
+        """Return the id of the topic whose record `write` is about; one that came in a parcel brought it along."""
+        if write.via is not None:
+            return unpack(write.via.value).topic_id
+        return self._topic_ids.get(write.record.partition.topic, "")
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode()
+def _origin_and_attempts(rejected: Rejected, lease: Lease) -> tuple[Origin, int]:
+    """Return where a rejected record came from: what its parcel says, if it came in one."""
+    if rejected.via is None:
+        return Origin(lease.origin.route, lease.origin.topic_id, lease.origin.epoch), 0
+    parcel = unpack(rejected.via.value)
+    return Origin(parcel.route, parcel.topic_id, parcel.epoch), parcel.attempts

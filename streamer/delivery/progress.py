@@ -43,7 +43,10 @@ class Publisher:
             self.publish()
 
     def publish(self) -> None:
-        """Post the progress of each partition that moved, and the outcomes of each topic that had any."""
+        """Post the progress of each partition that moved, and the outcomes of each topic that had any.
+
+        What was rejected from the redrive or the backlog topic belongs to no route and no index: no outcome names it.
+        """
         positions = self._parts.desk.positions()
         for partition, position in positions.items():
             if self._positions.get(partition) != position:
@@ -52,7 +55,7 @@ class Publisher:
         results, rejections = _tally(self._parts), self._parts.courier.rejections.copy()
         fresh, refused = results - self._results, rejections - self._rejections
         self._results, self._rejections = results, rejections
-        for route, topic in sorted({name[:2] for name in (*fresh, *refused)}):
+        for route, topic in sorted({name[:2] for name in (*fresh, *refused) if name[0] in self._parts.routes}):
             outcome = {
                 "route": route,
                 "topic": topic,

@@ -14,6 +14,7 @@ from streamer.batching.books import Books
 from streamer.batching.desk import Desk
 from streamer.clock import Clock
 from streamer.delivery.courier import Courier
+from streamer.intake.accounts import Account
 from streamer.intake.route import Route
 from streamer.kafka.source import Source
 from streamer.metrics import FETCHED_BYTES, HELD, LAG, OUTSTANDING_BYTES, STRIPPED, WINDOW, WINDOW_USED, Sample
@@ -145,13 +146,11 @@ class Report:
 
     def _partition(self, partition: Partition) -> dict[str, Any]:
         accounts = self._parts.books.accounts
-        lease = self._parts.desk.leases[partition]
-        account = (lease.origin.route, partition)
         return {
             "watermark": self._parts.books.ledger[partition].position,
-            "epoch": lease.origin.epoch,
-            "waiting": accounts.waiting[account],
-            "in_flight": accounts.in_flight[account],
+            "epoch": self._parts.desk.leases[partition].origin.epoch,
+            "waiting": _of(accounts.waiting, partition),
+            "in_flight": _of(accounts.in_flight, partition),
         }
 
     def _entries(self) -> Iterator[tuple[Partition, dict[str, Any]]]:
@@ -161,6 +160,11 @@ class Report:
                 found = Partition(topic, int(number))
                 if found in self._parts.desk.leases:
                     yield found, partition
+
+
+def _of(counts: Counter[Account], partition: Partition) -> int:
+    """Return what a partition has over all routes: the redrive and the backlog topic bring records of several."""
+    return sum(count for (_, place), count in counts.items() if place == partition)
 
 
 def _untaken(entry: Mapping[str, Any]) -> int:

@@ -23,6 +23,17 @@ class Format(Protocol):
         """Return the value as a JSON object. Raises FormatError when it is none."""
 
 
+class Decodes(Protocol):
+    """What turns the records of a topic into writes."""
+
+    @property
+    def stripped(self) -> int:
+        """Fields taken away so far because the processor or the streamer writes them."""
+
+    def decode(self, record: Record, epoch: int, generation: int) -> Write | Rejected:
+        """Return what `record` asks for; a record that can never be indexed comes back as Rejected."""
+
+
 class FormatError(ValueError):
     """A value that cannot be read; the message says why."""
 

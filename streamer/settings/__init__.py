@@ -72,6 +72,14 @@ class TopicSettings(Section):
     dead_letters: str = Field(
         "streamer-dead-letters", description="Records that can never be indexed, with the reason."
     )
+    redrive: str = Field(
+        "streamer-redrive",
+        description="Dead letters that `streamer dlq redrive` sends back; each group needs one of its own.",
+    )
+    backlog: str = Field(
+        "streamer-backlog",
+        description="Documents to be enriched later; compacted; each group needs one of its own.",
+    )
     progress: str = Field("streamer-progress", description="How far each partition is indexed; compacted.")
     outcomes: str = Field("streamer-outcomes", description="Counts of outcomes, for `streamer ops`.")
     replication_factor: int = Field(1, ge=1, le=10, description="Copies of each of them, when `setup` makes them.")

@@ -108,9 +108,11 @@ class Watcher:
         )
 
     def _lag(self) -> list[Lag]:
-        names = chosen((name for route in self._settings.routes for name in route.topics), self._admin.topic_names)
-        topics = self._admin.topics(names)
-        partitions = [Partition(topic.name, n) for topic in topics.values() for n in range(topic.partitions)]
+        topics = self._settings.topics
+        taken = [name for route in self._settings.routes for name in route.topics]
+        names = chosen([*taken, topics.redrive, topics.backlog], self._admin.topic_names)
+        found = self._admin.topics(names)
+        partitions = [Partition(topic.name, n) for topic in found.values() for n in range(topic.partitions)]
         first = self._admin.offsets(partitions, end=False)
         ends = self._admin.offsets(partitions, end=True)
         committed = self._admin.committed(self._settings.kafka.group_id, partitions) if partitions else {}

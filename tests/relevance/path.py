@@ -12,6 +12,7 @@ import httpx
 
 from compose.local import ports
 from compose.local.stack import Stack
+from streamer.settings import TopicSettings
 from tests.fixtures.kafka import Kafka
 from tests.fixtures.program import Running, streamer
 from tests.fixtures.toml import toml
@@ -41,7 +42,7 @@ def streamer_settings(stack: Stack) -> Json:
         "kafka": {"bootstrap_servers": stack.bootstrap_servers, "group_id": "relevance"},
         "elasticsearch": {"urls": [stack.elasticsearch_url]},
         "state_index": "relevance-state",
-        "topics": {"dead_letters": "relevance-dead", "progress": "relevance-progress", "outcomes": "relevance-out"},
+        "topics": {name: f"relevance-{name}" for name in TopicSettings.model_fields if name != "replication_factor"},
         "admin": {"port": 0},
         "log": {"format": "json"},
         "routes": [*settings["routes"], noveleval],

@@ -1,7 +1,9 @@
 """Values for tests, with everything set that a test does not care about."""
 
 import msgspec
+import orjson
 
+from streamer.intake.parcel import Parcel, fields
 from streamer.intake.route import Route
 from streamer.model import PLAIN, Partition, Record, Write
 from streamer.settings import InferenceField
@@ -27,6 +29,15 @@ def write(offset=0, id="k", partition=P0, generation=1, lane=LANE, **fields):  #
     }
     taken = fields.pop("record", None) or record(offset, key=id.encode(), partition=partition)
     return Write("films", taken, id, **(defaults | fields))
+
+
+def parcel(taken, route="films", topic_id="tid", epoch=1, attempts=0):
+    return Parcel(taken, route, topic_id, epoch, attempts)
+
+
+def carrying(packed, offset=0, topic="streamer-redrive"):
+    """Return a record of one of our topics that holds a parcel."""
+    return record(offset, orjson.dumps(fields(packed)), b"films\0k", Partition(topic, 0), timestamp_ms=1)
 
 
 def deletion(offset=0, id="k", **fields):  # noqa: A002 - the model's own name
