@@ -6,13 +6,16 @@ StreamerError
 │   ├── SetupDifference        an existing resource differs from what the settings ask for
 │   └── DeploymentNotReady     a deployment did not start in time
 ├── StateError                 the state index does not fit the topics or the program
+│   └── StaleBurst             records lose against versions that their topic cannot have given
 ├── KafkaError                 Kafka refused or could not be reached
 │   ├── KafkaUnavailable       no broker answered in time
-│   └── DeadLetterUndelivered  a dead letter was not acknowledged
+│   ├── DeadLetterUndelivered  a dead letter was not acknowledged
+│   └── BacklogUndelivered     what inference is owed to was not acknowledged
 ├── ElasticError               Elasticsearch refused or could not be reached
 │   ├── ElasticUnavailable     connection refused, reset or cut
 │   ├── ElasticTimeout         no answer in time, the outcome is unknown
 │   └── ElasticRefused         an HTTP error status, with type and reason
+├── TooManyDeadLetters         a limit that stops the stream instead of emptying it into the dead letters
 ├── UnknownAnswer              an answer that the outcome table does not know: the program stops
 ├── LedgerError                an offset was delivered twice or completed without being delivered
 └── InputError                 a file or an argument of a command is wrong
@@ -57,6 +60,10 @@ class StateError(StreamerError):
     """the state index does not fit the topics"""
 
 
+class StaleBurst(StateError):
+    """many records were beaten by versions that their topic cannot have given"""
+
+
 class KafkaError(StreamerError):
     """Kafka refused a request"""
 
@@ -67,6 +74,10 @@ class KafkaUnavailable(KafkaError):
 
 class DeadLetterUndelivered(KafkaError):
     """a dead letter was not acknowledged, so its offset is not completed"""
+
+
+class BacklogUndelivered(KafkaError):
+    """a record that is owed its tokens was not acknowledged by the backlog, so its offset is not completed"""
 
 
 class ElasticError(StreamerError):
@@ -88,6 +99,10 @@ class ElasticRefused(ElasticError):
         """`status` is the HTTP status, `kind` the `error.type`, `reason` the `error.reason` of the answer."""
         self.status, self.kind, self.reason = status, kind, reason
         super().__init__(f"Elasticsearch answered {status} {kind}: {reason}")
+
+
+class TooManyDeadLetters(StreamerError):
+    """more records were refused for good than the limits allow"""
 
 
 class UnknownAnswer(StreamerError):

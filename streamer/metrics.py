@@ -72,6 +72,9 @@ REJECTIONS = Metric(
 )
 WINDOW = Metric("streamer_window_inputs", "gauge", ("deployment",), "Window: document inputs that may be in flight")
 WINDOW_USED = Metric("streamer_window_used_inputs", "gauge", ("deployment",), "Document inputs in flight or in backoff")
+BYTE_WINDOW = Metric(
+    "streamer_window_bytes", "gauge", (), "Window of bytes: bulks that may wait for an answer, all lanes together"
+)
 HELD = Metric(
     "streamer_held", "gauge", ("deployment",), "1 while nothing is sent because the deployment or cluster is gone"
 )
@@ -114,6 +117,7 @@ STREAMER_METRICS = (
     REJECTIONS,
     WINDOW,
     WINDOW_USED,
+    BYTE_WINDOW,
     HELD,
     ALLOCATIONS,
     PENDING,

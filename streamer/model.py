@@ -72,7 +72,8 @@ class Write(msgspec.Struct):
     deployment. `lane` is the window that it passes: the deployment's name, or PLAIN. `generation` is the assignment
     under which the record was taken. `record` is the document's own; `via` is the record that brought it, when that is
     another one: of the redrive or the backlog topic. `attempts` counts how often it was sent and not done, `deaths` how
-    often the encoder's process died over it.
+    often the encoder's process died over it; `lexical` is the form without tokens of a document that has text, `owed`
+    one whose lexical form is indexed: it comes from the backlog and goes last.
     """
 
     route: str
@@ -87,6 +88,8 @@ class Write(msgspec.Struct):
     text_hash: str = ""
     attempts: int = 0
     deaths: int = 0
+    lexical: bool = False
+    owed: bool = False
     via: Record | None = None
 
     @property
@@ -119,6 +122,7 @@ class Result(enum.Enum):
     """The terms of the conservation law: how a consumed record can end."""
 
     INDEXED = "indexed"
+    LEXICAL = "lexical"
     UNCHANGED = "unchanged"
     NO_TEXT = "no_text"
     SUPERSEDED = "superseded"

@@ -15,18 +15,22 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from streamer import logs
+from streamer.admission.bytewindow import ByteWindow
 from streamer.admission.gate import Gate
 from streamer.admission.limit import FixedLimit
 from streamer.admission.watcher import Watcher
 from streamer.batching.books import Books
 from streamer.batching.desk import Desk
-from streamer.clock import SystemClock
+from streamer.clock import Clock, SystemClock
 from streamer.delivery.bulk import BulkCodec
-from streamer.delivery.courier import Courier
+from streamer.delivery.courier import Courier, Kit
 from streamer.delivery.deadletter import Burial, DeadLetters
-from streamer.delivery.dispatcher import Dispatcher, bounds_of
+from streamer.delivery.dispatcher import Dispatcher, Passage, bounds_of
+from streamer.delivery.fallback import Fallback
+from streamer.delivery.fuse import Fuse
 from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
+from streamer.delivery.stale import StaleWatch
 from streamer.elastic import Elastic
 from streamer.errors import StreamerError
 from streamer.health import AdminServer, admin_app
@@ -35,6 +39,7 @@ from streamer.intake.route import Route
 from streamer.kafka.admin import Admin
 from streamer.kafka.producer import Producer
 from streamer.kafka.source import Source
+from streamer.kafka.statistics import Statistics
 from streamer.metrics import STREAMER_METRICS, Meter
 from streamer.model import BACKLOG, PLAIN, REDRIVE
 from streamer.runtime import Runtime
@@ -101,17 +106,21 @@ def wire(settings: Settings, routes: Mapping[str, Route], origins: Origins, door
     gates[PLAIN] = Gate(FixedLimit(flow.plain_bulk_max_documents * PLAIN_BULKS), clock, bell.ring)
 
     # Out: bulks until each item is done, or a dead letter.
-    letters = DeadLetters(doors.producer, settings.topics.dead_letters, instance, clock)
+    statistics, fallback = Statistics(), Fallback(routes, settings.topics.backlog, flow.lexical_after_s, doors.producer)
+    window = ByteWindow(flow.max_mbytes_in_flight * 1_000_000, clock, bell.ring)
+    letters = DeadLetters(doors.producer, settings.topics.dead_letters, instance, clock, _fuse(settings, clock))
     burial = Burial(letters, books, origins.topic_ids)
-    courier = Courier(doors.elastic, BulkCodec(routes, settings.state_index), books, burial, runtime)
-    dispatcher = Dispatcher(books, gates, courier, bounds_of(flow), runtime)
+    stale = StaleWatch(routes, statistics.log_end, Fuse(clock, per_minute=settings.limits.stale_per_minute))
+    codec = BulkCodec(routes, settings.state_index)
+    courier = Courier(Kit(doors.elastic, codec, window, burial, fallback, stale), books, runtime)
+    dispatcher = Dispatcher(books, Passage(gates, window, fallback), courier, bounds_of(flow), runtime)
 
     # In: the poll thread asks the desk, which decodes, books and says what to pause and commit.
     desk = Desk(books, runtime, flow, origins.find, burial.of_rejected)
     taken = [topic for route in routes.values() for topic in route.topics]
-    source = Source(settings.kafka, [*taken, settings.topics.redrive, settings.topics.backlog], desk)
+    source = Source(settings.kafka, [*taken, settings.topics.redrive, settings.topics.backlog], desk, statistics)
 
-    parts = Parts(routes, books, desk, gates, watchers, courier, source)
+    parts = Parts(routes, books, desk, gates, window, watchers, courier, statistics)
     publisher = Publisher(doors.producer, settings.topics, instance, parts, clock)
     desk.parting = publisher.publish
     return Stream(source, dispatcher, watchers, publisher, Report(parts, instance, clock))
@@ -133,6 +142,11 @@ async def _flow(stream: Stream, settings: Settings, runtime: Runtime, *, progres
         log.info("stopped", **stream.report.status())
     finally:
         await server.stop()
+
+
+def _fuse(settings: Settings, clock: Clock) -> Fuse:
+    limits = settings.limits
+    return Fuse(clock, per_minute=limits.dead_letters_per_minute, per_run=limits.dead_letters_per_run)
 
 
 def _stop_on_signals(source: Source) -> None:

@@ -49,11 +49,15 @@ class Ticket:
 
 
 class Hold:
-    """Why nothing is sent, and when to try again with one document."""
+    """Why nothing is sent, and when to try again with one document.
 
-    def __init__(self, reason: str, now: float) -> None:
+    `inference_only` says that the deployment alone is gone, and Elasticsearch would take documents without tokens.
+    """
+
+    def __init__(self, reason: str, now: float, *, inference_only: bool) -> None:
         """Begin to hold."""
-        self.reason = reason
+        self.reason, self.inference_only = reason, inference_only
+        self.since = now
         self.probing = False
         self._delay = PROBE_FIRST_SECONDS
         self._next = now + self._delay
@@ -62,9 +66,9 @@ class Hold:
         """Return the seconds until the next probe is due."""
         return max(0.0, self._next - now)
 
-    def failed(self, reason: str, now: float) -> None:
+    def failed(self, reason: str, now: float, *, inference_only: bool) -> None:
         """Note that a probe found the deployment still gone: wait longer, up to a limit."""
-        self.reason = reason
+        self.reason, self.inference_only = reason, inference_only
         self.probing = False
         self._delay = min(PROBE_MOST_SECONDS, self._delay * PROBE_GROWTH)
         self._next = now + self._delay
@@ -106,17 +110,30 @@ class Gate:
             self.limit.on_overload(self.used)
             self._next_cut = now + CUT_SECONDS
 
-    def close(self, reason: str, *, probed: bool = False) -> None:
+    def close(self, reason: str, *, probed: bool = False, inference_only: bool = False) -> None:
         """Hold: nothing passes until a probe succeeds. `probed` says that it is the probe that found it so.
 
         What was sent before the hold may say so again, while a probe is out: that one is still waited for.
         """
         now = self._clock.monotonic()
         if self.hold is None:
-            self.hold = Hold(reason, now)
+            self.hold = Hold(reason, now, inference_only=inference_only)
         elif probed:
-            self.hold.failed(reason, now)
+            self.hold.failed(reason, now, inference_only=inference_only)
         self._changed()
+
+    def down_for(self) -> float:
+        """Return for how many seconds inference has been gone while the rest of Elasticsearch is there; 0 if not."""
+        if self.hold is None or not self.hold.inference_only:
+            return 0.0
+        return self._clock.monotonic() - self.hold.since
+
+    def probe_wait(self) -> float:
+        """Return the seconds until one document may be sent to see if the deployment is back; 0 if one may now."""
+        if self.hold is None:
+            return 0.0
+        busy = self.hold.probing or self.used
+        return PROBE_MOST_SECONDS if busy else self.hold.wait(self._clock.monotonic())
 
     def probe(self) -> bool:
         """Return whether the caller may send one document to see if the deployment is back."""

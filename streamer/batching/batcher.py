@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import chain
 
 import msgspec
 
@@ -21,38 +22,43 @@ class Room(msgspec.Struct, frozen=True):
 class Batcher:
     """A queue of keys for each lane; a key stands in one of them once.
 
-    A key keeps its place when a newer write replaces the waiting one, so that a busy key is not starved. `find`
-    gives the write of a key that may be sent now.
+    A key keeps its place when a newer write replaces the waiting one, so that a busy key is not starved. What is owed
+    its tokens only goes when nothing else waits in its lane. `find` gives the write of a key that may be sent now.
     """
 
     def __init__(self, find: Callable[[Key], Write | None]) -> None:
         """Look the writes up with `find`."""
         self._find = find
         self._queues: defaultdict[str, dict[Key, float]] = defaultdict(dict)
+        self._owed: defaultdict[str, dict[Key, float]] = defaultdict(dict)
 
     def add(self, key: Key, now: float) -> None:
         """Put a key in the queue of its present write, out of any other, and out of all when it has none."""
         write = self._find(key)
-        for lane, queue in self._queues.items():
-            if write is None or lane != write.lane:
+        wanted = None if write is None else self._queue_of(write)
+        for queue in (*self._queues.values(), *self._owed.values()):
+            if queue is not wanted:
                 queue.pop(key, None)
-        if write is not None:
-            self._queues[write.lane].setdefault(key, now)
+        if wanted is not None:
+            wanted.setdefault(key, now)
+
+    def keys(self, lane: str) -> list[Key]:
+        """Return the keys of `lane` that are ready, but for those that are owed."""
+        return list(self._queues[lane])
 
     def oldest(self, lane: str) -> float | None:
         """Return when the first key of `lane` became ready, in the seconds that `add` was given."""
-        return next(iter(self._queues[lane].values()), None)
+        return next(iter((self._queues[lane] or self._owed[lane]).values()), None)
 
     def waiting(self, lane: str) -> int:
         """Return how many keys of `lane` are ready."""
-        return len(self._queues[lane])
+        return len(self._queues[lane]) + len(self._owed[lane])
 
     def form(self, lane: str, room: Room) -> list[Write]:
         """Take the next writes of `lane` that fit into `room`; one that is larger than the room goes alone."""
-        queue = self._queues[lane]
         chosen: list[Write] = []
         units = size = 0
-        for key in queue:
+        for key in chain(self._queues[lane], self._owed[lane]):
             write = self._find(key)
             assert write is not None, key  # noqa: S101 - a programming error
             units += write.units
@@ -61,5 +67,8 @@ class Batcher:
                 break
             chosen.append(write)
         for write in chosen:
-            del queue[write.key]
+            del self._queue_of(write)[write.key]
         return chosen
+
+    def _queue_of(self, write: Write) -> dict[Key, float]:
+        return (self._owed if write.owed else self._queues)[write.lane]

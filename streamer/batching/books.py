@@ -130,6 +130,19 @@ class Books:
         self._send(_account(newer), newer.generation)
         return newer
 
+    def change(self, lane: str, change: Callable[[Write], Write]) -> None:
+        """Put `change(write)` in the place of each write that waits in `lane`; it may go in another lane then."""
+        now = self._clock.monotonic()
+        for key in self._batcher.keys(lane):
+            self._coalescer.change(key, change)
+            self._batcher.add(key, now)
+
+    def put_back(self, write: Write) -> None:
+        """Let a write in flight wait again."""
+        self._coalescer.returned(write)
+        self._return(write)
+        self._next(write)
+
     # --- records end
 
     def succeeded(self, write: Write, result: Result) -> None:

@@ -117,7 +117,7 @@ class BulkCodec:
             return Verdict(Action.STOP, "unknown", detail=wrong)
         if write.body is None:
             return Verdict(Action.DONE, Result.DELETED.value, Result.DELETED)
-        result = Result.INDEXED if write.inputs else Result.NO_TEXT
+        result = Result.LEXICAL if write.lexical else Result.INDEXED if write.inputs else Result.NO_TEXT
         return Verdict(Action.DONE, result.value, result)
 
     def _not_done(self, write: Write, item: Item, *, inferred: bool) -> str:

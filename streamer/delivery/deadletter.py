@@ -12,8 +12,9 @@ from streamer import logs
 from streamer.batching.books import Books
 from streamer.batching.desk import Lease
 from streamer.clock import Clock
+from streamer.delivery.fuse import Fuse
 from streamer.delivery.outcome import Verdict
-from streamer.errors import DeadLetterUndelivered, KafkaError
+from streamer.errors import DeadLetterUndelivered, KafkaError, TooManyDeadLetters
 from streamer.intake.parcel import Parcel, fields, unpack
 from streamer.kafka.producer import Producer
 from streamer.model import Record, Rejected, Write
@@ -49,14 +50,24 @@ def envelope(record: Record, reason: Reason, origin: Origin) -> dict[str, Any]:
 class DeadLetters:
     """The dead-letter topic."""
 
-    def __init__(self, producer: Producer, topic: str, instance: str, clock: Clock) -> None:
-        """Write to `topic` in the name of `instance`."""
+    def __init__(self, producer: Producer, topic: str, instance: str, clock: Clock, fuse: Fuse) -> None:
+        """Write to `topic` in the name of `instance`, until `fuse` says that it is enough."""
         self._producer, self._topic, self._instance, self._clock = producer, topic, instance, clock
+        self._fuse = fuse
 
     async def put(self, record: Record, reason: Reason, origin: Origin) -> None:
-        """Deliver the dead letter of `record`. Raises DeadLetterUndelivered if it is not acknowledged."""
+        """Deliver the dead letter of `record`.
+
+        Raises DeadLetterUndelivered if it is not acknowledged, TooManyDeadLetters before it is sent.
+        """
         letter = envelope(record, reason, origin) | {"at_ms": self._clock.now_ms(), "instance": self._instance}
         place = f"{record.partition} at {record.offset}"
+        if broken := self._fuse.count():
+            raise TooManyDeadLetters(
+                f"{broken} would be dead letters, the next is {place} of route {origin.route!r} ({reason.reason}: "
+                f"{reason.detail}): nothing is lost and it is not committed; mend what refuses them, or raise "
+                "limits.dead_letters_per_minute or limits.dead_letters_per_run"
+            )
         try:
             await self._producer.send(self._topic, record.key, orjson.dumps(letter))
         except KafkaError as error:
@@ -74,7 +85,7 @@ class Burial:
     async def of_write(self, write: Write, verdict: Verdict) -> None:
         """Bury a write that Elasticsearch refuses for good; the older one that it stood for is written after all."""
         reason = Reason(verdict.reason, verdict.detail, "delivery", write.attempts + 1)
-        origin = Origin(write.route, self._topic_id(write), write.epoch, write.id, write.version)
+        origin = Origin(write.route, self.topic_id(write), write.epoch, write.id, write.version)
         await self._letters.put(write.record, reason, origin)
         self._books.refused(write)
 
@@ -85,7 +96,7 @@ class Burial:
         await self._letters.put(rejected.record, reason, origin)
         self._books.rejected(rejected.carrier, lease.origin.route, lease.generation)
 
-    def _topic_id(self, write: Write) -> str:
+    def topic_id(self, write: Write) -> str:
         """Return the id of the topic whose record `write` is about; one that came in a parcel brought it along."""
         if write.via is not None:
             return unpack(write.via.value).topic_id

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from streamer.admission.bytewindow import ByteWindow
 from streamer.admission.gate import Gate
 from streamer.admission.limit import bulk_size
 from streamer.batching.batcher import Room
 from streamer.batching.books import Books
-from streamer.delivery.courier import Courier
+from streamer.delivery.courier import Courier, Trip
+from streamer.delivery.fallback import Fallback
+from streamer.delivery.load import Load
 from streamer.model import PLAIN, Write
 from streamer.runtime import Runtime
 from streamer.settings import FlowSettings
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """Bounds of bulks: units in one bulk by lane kind, bytes in one bulk, bytes of all bulks in flight, linger."""
+    """Bounds of bulks: units in one bulk by lane kind, bytes in one bulk, linger in seconds."""
 
     inference_units: int
     plain_units: int
     bulk_bytes: int
-    bytes_in_flight: int
     linger_s: float
 
 
@@ -33,43 +34,46 @@ def bounds_of(flow: FlowSettings) -> Bounds:
         flow.bulk_max_documents,
         flow.plain_bulk_max_documents,
         flow.bulk_max_kbytes * 1_000,
-        flow.max_mbytes_in_flight * 1_000_000,
         flow.linger_ms / 1_000,
     )
 
 
-class Dispatcher:
-    """Sends what may go, lane by lane; the lanes share the bytes in flight."""
+class Passage(msgspec.Struct, frozen=True):
+    """What a batch has to pass: its lane's gate and the window of bytes, which all lanes share."""
 
-    def __init__(
-        self,
-        books: Books,
-        gates: Mapping[str, Gate],
-        courier: Courier,
-        bounds: Bounds,
-        runtime: Runtime,
-    ) -> None:
-        """Send through `gates`, one a lane; each delivery is a task."""
-        self._books, self._gates, self._courier, self._bounds = books, gates, courier, bounds
+    gates: Mapping[str, Gate]
+    window: ByteWindow
+    fallback: Fallback
+
+
+class Dispatcher:
+    """Sends what may go, lane by lane."""
+
+    def __init__(self, books: Books, passage: Passage, courier: Courier, bounds: Bounds, runtime: Runtime) -> None:
+        """Send through `passage`; each delivery is a task."""
+        self._books, self._passage, self._courier, self._bounds = books, passage, courier, bounds
         self._runtime = runtime
-        self._bytes = 0
 
     async def run(self) -> None:
         """Send until cancelled."""
         while True:
-            waits = [self._serve(lane, gate) for lane, gate in self._gates.items()]
+            # Last what needs no inference: what a hold turns into that goes in the same turn.
+            waits = [self._serve(lane, gate) for lane, gate in self._passage.gates.items()]
             await self._runtime.bell.wait(min((wait for wait in waits if wait is not None), default=None))
 
     def _serve(self, lane: str, gate: Gate) -> float | None:
         """Send all that may go in `lane`; return the seconds after which more may, None if only an event helps."""
         while ready := self._books.waiting(lane):
+            if self._passage.fallback.applies(gate) and (wait := gate.probe_wait()):
+                self._passage.fallback.divert(self._books, lane)
+                return wait
             bulk = min(gate.room, self._most(lane, gate))
             if not bulk or (gate.hold is None and gate.room < min(ready, self._most(lane, gate))):
                 return None
             linger = self._linger(lane) if ready < bulk else 0.0
             if linger > 0:
                 return linger
-            size = min(self._bounds.bulk_bytes, self._bounds.bytes_in_flight - self._bytes)
+            size = min(self._bounds.bulk_bytes, self._passage.window.room)
             if size <= 0:
                 return None
             self._dispatch(lane, gate, self._books.form(lane, Room(bulk, size)))
@@ -85,13 +89,7 @@ class Dispatcher:
         return 0.0 if oldest is None else oldest + self._bounds.linger_s - self._runtime.clock.monotonic()
 
     def _dispatch(self, lane: str, gate: Gate, writes: Sequence[Write]) -> None:
-        size = sum(write.size for write in writes)
-        self._bytes += size
-        # Spawned tasks begin later: the gate must know of this batch before the next one is formed.
-        delivery = self._courier.deliver(lane, writes, gate, gate.admit(sum(write.units for write in writes)))
-        self._runtime.spawn(self._carry(delivery, size))
-
-    async def _carry(self, delivery: Coroutine[Any, Any, None], size: int) -> None:
-        await delivery
-        self._bytes -= size
-        self._runtime.bell.ring()
+        # Spawned tasks begin later: gate and window must know of this batch before the next one is formed.
+        ticket = gate.admit(sum(write.units for write in writes))
+        weight = self._passage.window.admit(sum(write.size for write in writes))
+        self._runtime.spawn(self._courier.deliver(Trip(lane, Load(writes), gate, ticket, weight)))

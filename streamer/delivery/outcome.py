@@ -50,7 +50,8 @@ class Place(enum.StrEnum):
 class Verdict(msgspec.Struct, frozen=True):
     """An action and a word for counting.
 
-    `result` says how a DONE record ended, where the answer tells; `place` is about a HOLD only.
+    `result` says how a DONE record ended, where the answer tells; `place` is about a HOLD only; `current` is the
+    version that the index has instead of ours.
     """
 
     action: Action
@@ -58,6 +59,7 @@ class Verdict(msgspec.Struct, frozen=True):
     result: Result | None = None
     detail: str = ""
     place: Place = Place.CLUSTER
+    current: int = 0
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -70,6 +72,8 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 QUEUE_FULL = "queue_full"
+PROCESS_DIED = "process_died"
+MEMORY_SHORT = frozenset({"indexing_pressure", "circuit_breaker"})
 
 DOCUMENT_ERRORS = frozenset(
     {
@@ -147,7 +151,7 @@ TABLE = (
     _gone(404, STATUS, "is not an inference service model or a deployed ml model", "not_deployed"),
     # What was being computed when a deployment ended in good order; no document of these is suspect.
     _gone(500, STATUS, "in inference process: .*canceled as process is stopping", "process_stopping"),
-    _gone(500, STATUS, "in inference process", "process_died"),
+    _gone(500, STATUS, "in inference process", PROCESS_DIED),
     # What was queued when a deployment failed for good.
     _gone(500, "illegal_state_exception", "process", "process_stopped"),
     _gone(500, STATUS, "waiting for a model allocation", "not_allocated"),
@@ -203,8 +207,9 @@ def _conflict(answer: Answer, version: int) -> Verdict:
     found = CURRENT_VERSION.search(answer.reason)
     if found is None:
         return Verdict(Action.STOP, "unknown", detail=f"{answer.status} {answer.kind}: {answer.reason}")
-    result = Result.REPEATED if int(found[1]) == version else Result.STALE
-    return Verdict(Action.DONE, result.value, result)
+    current = int(found[1])
+    result = Result.REPEATED if current == version else Result.STALE
+    return Verdict(Action.DONE, result.value, result, current=current)
 
 
 def _is_document_error(answer: Answer) -> bool:

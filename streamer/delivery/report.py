@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from streamer.admission.bytewindow import ByteWindow
 from streamer.admission.gate import Gate
 from streamer.admission.watcher import Watcher
 from streamer.batching.books import Books
@@ -16,8 +17,18 @@ from streamer.clock import Clock
 from streamer.delivery.courier import Courier
 from streamer.intake.accounts import Account
 from streamer.intake.route import Route
-from streamer.kafka.source import Source
-from streamer.metrics import FETCHED_BYTES, HELD, LAG, OUTSTANDING_BYTES, STRIPPED, WINDOW, WINDOW_USED, Sample
+from streamer.kafka.statistics import Statistics
+from streamer.metrics import (
+    BYTE_WINDOW,
+    FETCHED_BYTES,
+    HELD,
+    LAG,
+    OUTSTANDING_BYTES,
+    STRIPPED,
+    WINDOW,
+    WINDOW_USED,
+    Sample,
+)
 from streamer.model import PLAIN, Partition, Result
 
 RATE_SECONDS = 10.0
@@ -31,9 +42,10 @@ class Parts(msgspec.Struct, frozen=True):
     books: Books
     desk: Desk
     gates: Mapping[str, Gate]
+    window: ByteWindow
     watchers: Mapping[str, Watcher]
     courier: Courier
-    source: Source
+    statistics: Statistics
 
 
 class Report:
@@ -128,7 +140,8 @@ class Report:
     def samples(self) -> Iterator[Sample]:
         """Return what is read from the stages' own state, as metrics."""
         yield Sample(OUTSTANDING_BYTES, (), self._parts.books.flow.size)
-        yield Sample(FETCHED_BYTES, (), self._parts.source.statistics.get("rxmsg_bytes", 0))
+        yield Sample(BYTE_WINDOW, (), self._parts.window.limit)
+        yield Sample(FETCHED_BYTES, (), self._parts.statistics.fetched_bytes)
         for name, gate in self._parts.gates.items():
             label = (name,)
             yield Sample(HELD, label, int(gate.hold is not None))
@@ -154,12 +167,9 @@ class Report:
         }
 
     def _entries(self) -> Iterator[tuple[Partition, dict[str, Any]]]:
-        """Return librdkafka's statistics of each partition that is ours (STATISTICS.md of librdkafka)."""
-        for topic, entry in self._parts.source.statistics.get("topics", {}).items():
-            for number, partition in entry.get("partitions", {}).items():
-                found = Partition(topic, int(number))
-                if found in self._parts.desk.leases:
-                    yield found, partition
+        """Return librdkafka's statistics of each partition that is ours."""
+        leases = self._parts.desk.leases
+        return ((found, entry) for found, entry in self._parts.statistics.partitions() if found in leases)
 
 
 def _of(counts: Counter[Account], partition: Partition) -> int:

@@ -17,8 +17,8 @@ BASE64, SHA256, POSITION = "~b64~", "~sha256~", "~pos~"
 RESERVED_PREFIXES = (BASE64, SHA256, POSITION)
 
 EPOCH_SHIFT, OFFSET_SHIFT = 46, 2
-STAGE_COMPLETE = 1
-"""Of a document with all its tokens; 0 (lexical only), 2 and 3 (repairs) are reserved."""
+STAGE_LEXICAL, STAGE_COMPLETE = 0, 1
+"""Of a document without its tokens and with all of them; 2 and 3 (repairs) are reserved."""
 MAX_EPOCH = (1 << 17) - 1
 MAX_OFFSET = (1 << (EPOCH_SHIFT - OFFSET_SHIFT)) - 2
 MAX_VERSION = (1 << 63) - 1
@@ -71,6 +71,16 @@ def version_of_position(epoch: int, offset: int, stage: int = STAGE_COMPLETE) ->
     if not (0 <= epoch <= MAX_EPOCH and 0 <= offset <= MAX_OFFSET and 0 <= stage < 1 << OFFSET_SHIFT):
         raise IdentityError(f"epoch {epoch}, offset {offset}, stage {stage} do not fit into a version")
     return (epoch << EPOCH_SHIFT) + ((offset + 1) << OFFSET_SHIFT) + stage
+
+
+def lexical_version(version: int) -> int:
+    """Return the version of the same record's lexical form: beaten by the complete one, and by any later record."""
+    return version - STAGE_COMPLETE + STAGE_LEXICAL
+
+
+def epoch_and_offset(version: int) -> tuple[int, int]:
+    """Return the epoch and the offset that made a version of `version_of_position`."""
+    return version >> EPOCH_SHIFT, ((version & ((1 << EPOCH_SHIFT) - 1)) >> OFFSET_SHIFT) - 1
 
 
 def version_of_value(value: object, origin: str) -> int:

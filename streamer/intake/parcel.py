@@ -100,9 +100,9 @@ def key_of(route: str, document_id: str | None, record: Record) -> bytes | None:
 class ParcelDecoder:
     """Turns parcels into the writes that their records asked for, with the id and version that they had then."""
 
-    def __init__(self, decoders: Mapping[str, Decodes]) -> None:
-        """Decode the records of a route with its decoder in `decoders`."""
-        self._decoders = decoders
+    def __init__(self, decoders: Mapping[str, Decodes], *, owed: bool = False) -> None:
+        """Decode the records of a route with its decoder in `decoders`; `owed` marks what the backlog brings."""
+        self._decoders, self._owed = decoders, owed
 
     @property
     def stripped(self) -> int:
@@ -123,5 +123,5 @@ class ParcelDecoder:
         found = decoder.decode(parcel.record, parcel.epoch, generation)
         if isinstance(found, Rejected):
             return msgspec.structs.replace(found, via=record)
-        found.via, found.attempts = record, parcel.attempts
+        found.via, found.attempts, found.owed = record, parcel.attempts, self._owed
         return found

@@ -25,6 +25,8 @@ class Route(msgspec.Struct, frozen=True):
     id_prefix: str
     version_from: str
     filters: tuple[Filter, ...]
+    lexical: bool = False
+    """Whether documents are indexed without tokens while inference is down."""
 
     @property
     def fingerprint(self) -> bytes:
@@ -57,4 +59,5 @@ def route_of(settings: RouteSettings, *, concrete_index: str, pipeline_revision:
         settings.id_prefix,
         settings.version_from,
         tuple(settings.filters),
+        settings.when_inference_is_down == "lexical",
     )

@@ -12,7 +12,6 @@ from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
-import orjson
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 
@@ -21,6 +20,7 @@ from streamer.errors import KafkaError
 from streamer.kafka.admin import Committed, commits_of
 from streamer.kafka.client import consumer as configuration
 from streamer.kafka.client import ours
+from streamer.kafka.statistics import Statistics
 from streamer.model import Partition, Record
 from streamer.settings import KafkaSettings
 
@@ -92,8 +92,10 @@ class Handler(Protocol):
 class Source:
     """A consumer group's member."""
 
-    def __init__(self, settings: KafkaSettings, topics: Sequence[str], handler: Handler) -> None:
-        """Prepare to take `topics` (those that begin with `^` are regular expressions) for `handler`."""
+    def __init__(
+        self, settings: KafkaSettings, topics: Sequence[str], handler: Handler, statistics: Statistics
+    ) -> None:
+        """Prepare to take `topics` (`^` begins a regular expression) for `handler`; `statistics` learn on the way."""
         self._topics = list(topics)
         self._handler = handler
         self._assigned: set[Partition] = set()
@@ -103,7 +105,7 @@ class Source:
         self._loop: asyncio.AbstractEventLoop
         self._consumer: Consumer
         self._settings = settings
-        self.statistics: dict[str, Any] = {}
+        self._statistics = statistics
 
     async def run(self) -> None:
         """Poll until `stop`; on the way out give up all partitions, drained and committed.
@@ -139,7 +141,7 @@ class Source:
     def _poll_until_stopped(self) -> None:
         self._consumer = Consumer(
             configuration(self._settings)
-            | {"stats_cb": self._on_statistics, "error_cb": self._on_error, "on_commit": self._on_commit}
+            | {"stats_cb": self._statistics.learn, "error_cb": self._on_error, "on_commit": self._on_commit}
         )
         try:
             self._consumer.subscribe(
@@ -224,9 +226,6 @@ class Source:
             self._ask(self._handler.committed(_commits(refused), reason.str() if reason else "unknown"))
         if made:
             self._ask(self._handler.committed(_commits(made), None))
-
-    def _on_statistics(self, text: str) -> None:
-        self.statistics = orjson.loads(text)
 
     def _on_error(self, error: ClientError) -> None:
         log.warning("kafka error", error=error.str(), code=error.name())

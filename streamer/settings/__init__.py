@@ -28,6 +28,7 @@ __all__ = [
     "FlowSettings",
     "InferenceField",
     "KafkaSettings",
+    "LimitSettings",
     "ListenSettings",
     "LogSettings",
     "Name",
@@ -63,7 +64,22 @@ class FlowSettings(Section):
     drain_timeout_s: float = Field(
         20.0, gt=0, description="Time to finish what is in flight when partitions are taken away or the program stops."
     )
+    lexical_after_s: float = Field(
+        10.0, ge=0, description="Time that inference must be down before routes that ask for it index without tokens."
+    )
     stats_interval_s: float = Field(2.0, gt=0, description="Time between two looks at the deployment's statistics.")
+
+
+class LimitSettings(Section):
+    """What stops the stream, everything that is not done kept: many of these mean that something else is wrong."""
+
+    dead_letters_per_minute: int | None = Field(100, ge=0, description="Most dead letters in any minute.")
+    dead_letters_per_run: int | None = Field(10_000, ge=0, description="Most dead letters from start to stop.")
+    stale_per_minute: int | None = Field(
+        100,
+        ge=0,
+        description="Most records in any minute that lose against a version which their topic cannot have given.",
+    )
 
 
 class TopicSettings(Section):
@@ -96,6 +112,7 @@ class Settings(FileSettings):
     deployments: list[DeploymentSettings] = Field([], description="Deployments that `setup` starts and routes name.")
     routes: list[RouteSettings] = Field([], description="What goes where.")
     flow: FlowSettings = FlowSettings()
+    limits: LimitSettings = LimitSettings()
     topics: TopicSettings = TopicSettings()
     state_index: Name = Field("streamer-state", description="Index that holds epochs and deletion markers.")
     admin: ListenSettings = ListenSettings()

@@ -82,6 +82,10 @@ class RouteSettings(Section):
     version_from: Source = Field(
         "position", description="Version: `position`, or a number from `field:NAME` or `header:NAME`."
     )
+    when_inference_is_down: Literal["wait", "lexical"] = Field(
+        "wait",
+        description="`lexical`: index at once without tokens, and enrich later from the backlog topic.",
+    )
     filters: list[Filter] = Field([], description="Conditions; all must hold.")
     properties: dict[str, Any] = Field({}, description="Mapping of the document's own fields.")
     number_of_shards: int = Field(1, ge=1, le=1024, description="Primary shards of a new index.")
@@ -102,6 +106,9 @@ class RouteSettings(Section):
             raise ValueError(msg)
         if self.version_from == "key":
             msg = "version_from can be `position`, `field:NAME` or `header:NAME`"
+            raise ValueError(msg)
+        if self.when_inference_is_down == "lexical" and self.version_from != "position":
+            msg = "when_inference_is_down = lexical needs version_from = position: a version of your own has no stages"
             raise ValueError(msg)
         taken = [RESERVED, *(field.input for field in self.inference)]
         for field in self.inference:

@@ -11,7 +11,7 @@ from streamer.intake.decode import Decoder, Decodes, Json
 from streamer.intake.parcel import ParcelDecoder
 from streamer.intake.route import Route, route_of
 from streamer.kafka.admin import Admin, Topic
-from streamer.model import Partition
+from streamer.model import BACKLOG, Partition
 from streamer.settings import RouteSettings
 from streamer.setup.check import Target
 from streamer.setup.state import EpochList
@@ -95,7 +95,9 @@ class Origins:
         if topic is None:
             raise SetupError(f"the topic {name!r} is missing, run `streamer setup`")
         decoders = {route.name: _decoder(route) for route in self._routes.values()}
-        return Origin(self._parcels[name], ParcelDecoder(decoders), topic.id, NO_EPOCH)
+        return Origin(
+            self._parcels[name], ParcelDecoder(decoders, owed=self._parcels[name] == BACKLOG), topic.id, NO_EPOCH
+        )
 
     def _starts(self, topic: Topic) -> dict[int, int]:
         partitions = [Partition(topic.name, number) for number in range(topic.partitions)]

@@ -4,14 +4,19 @@ import asyncio
 from contextlib import asynccontextmanager
 from random import Random
 
+from streamer.admission.bytewindow import ByteWindow
 from streamer.admission.gate import Gate
 from streamer.admission.limit import FixedLimit
 from streamer.batching.batcher import Room
 from streamer.batching.books import Books
 from streamer.delivery.bulk import BulkCodec
-from streamer.delivery.courier import Courier
+from streamer.delivery.courier import Courier, Kit, Trip
 from streamer.delivery.deadletter import Burial, DeadLetters
-from streamer.delivery.dispatcher import Dispatcher
+from streamer.delivery.dispatcher import Dispatcher, Passage
+from streamer.delivery.fallback import Fallback
+from streamer.delivery.fuse import Fuse
+from streamer.delivery.load import Load
+from streamer.delivery.stale import StaleWatch
 from streamer.intake.flow import Bounds
 from streamer.metrics import STREAMER_METRICS, Meter
 from streamer.model import PLAIN
@@ -22,10 +27,11 @@ from tests.fakes.producer import FakeProducer
 from tests.unit.builders import LANE, P0, ROUTE, write
 
 WIDE = Room(1_000, 1_000_000)
+LEXICAL_AFTER_S = 10.0
 
 
 class Stage:
-    def __init__(self, tasks, window=64):
+    def __init__(self, tasks, window=64, window_bytes=20_000_000, route=ROUTE, letters_per_minute=100):
         self.clock = LoopClock()
         self.runtime = Runtime(self.clock, Meter(STREAMER_METRICS), tasks)
         self.books = Books(Bounds(10_000, 10_000_000), self.clock, self.runtime.bell.ring)
@@ -34,10 +40,16 @@ class Stage:
         }
         self.gate = self.gates[LANE]
         self.elastic, self.producer = FakeElastic(), FakeProducer()
-        letters = DeadLetters(self.producer, "dead", "one", self.clock)
+        self.ends = {P0: 1_000}
+        routes = {"films": route}
+        letters = DeadLetters(self.producer, "dead", "one", self.clock, Fuse(self.clock, per_minute=letters_per_minute))
         self.burial = Burial(letters, self.books, {"films": "tid"})
-        codec = BulkCodec({"films": ROUTE}, "streamer-state")
-        self.courier = Courier(self.elastic, codec, self.books, self.burial, self.runtime)
+        self.window = ByteWindow(window_bytes, self.clock, self.runtime.bell.ring)
+        self.fallback = Fallback(routes, "backlog", LEXICAL_AFTER_S, self.producer)
+        stale = StaleWatch(routes, self.ends.get, Fuse(self.clock, per_minute=3))
+        codec = BulkCodec(routes, "streamer-state")
+        kit = Kit(self.elastic, codec, self.window, self.burial, self.fallback, stale)
+        self.courier = Courier(kit, self.books, self.runtime)
         self.courier._random = Random(1)
         self.generation = self.books.assign(P0)
         self.next = 0
@@ -54,10 +66,12 @@ class Stage:
         """Send all that waits in `lane` as one batch; return the task."""
         writes, gate = self.books.form(lane, WIDE), self.gates[lane]
         ticket = gate.admit(sum(one.units for one in writes))
-        return asyncio.create_task(self.courier.deliver(lane, writes, gate, ticket))
+        weight = self.window.admit(sum(one.size for one in writes))
+        return asyncio.create_task(self.courier.deliver(Trip(lane, Load(writes), gate, ticket, weight)))
 
     def dispatch(self, bounds):
-        self.runtime.spawn(Dispatcher(self.books, self.gates, self.courier, bounds, self.runtime).run())
+        passage = Passage(self.gates, self.window, self.fallback)
+        self.runtime.spawn(Dispatcher(self.books, passage, self.courier, bounds, self.runtime).run())
 
     def results(self):
         return {result.value: count for result, count in self.books.accounts.totals().items()}
@@ -65,6 +79,7 @@ class Stage:
     def check_all_is_done(self):
         """No slot, byte or record is left anywhere, and all offsets may be committed."""
         assert [gate.used for gate in self.gates.values()] == [0, 0, 0]
+        assert self.window.used == 0
         assert self.books.flow.size == 0
         assert (self.books.accounts.waiting.total(), self.books.accounts.in_flight.total()) == (0, 0)
         assert self.books.accounts.worst() == 0

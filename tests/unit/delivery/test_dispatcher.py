@@ -15,7 +15,7 @@ from tests.fakes.elastic import NOT_DEPLOYED, QUEUE_FULL
 from tests.unit.builders import LANE, deletion
 from tests.unit.delivery.stage import stage
 
-BOUNDS = Bounds(inference_units=64, plain_units=500, bulk_bytes=5_000, bytes_in_flight=20_000, linger_s=0.01)
+BOUNDS = Bounds(inference_units=64, plain_units=500, bulk_bytes=5_000, linger_s=0.01)
 
 
 def body(size):
@@ -28,7 +28,7 @@ def names(count):
 
 def test_bounds_are_in_bytes_and_seconds():
     found = bounds_of(FlowSettings(bulk_max_kbytes=3, max_mbytes_in_flight=2, linger_ms=250))
-    assert (found.bulk_bytes, found.bytes_in_flight, found.linger_s) == (3_000, 2_000_000, 0.25)
+    assert (found.bulk_bytes, found.linger_s) == (3_000, 0.25)
 
 
 @in_virtual_time
@@ -66,7 +66,7 @@ async def test_linger_begins_with_the_first_document_and_ends_when_the_bulk_is_f
 
 @in_virtual_time
 async def test_bytes_in_a_bulk_and_in_flight_are_bounded():
-    async with stage(window=512) as world:
+    async with stage(window=512, window_bytes=20_000) as world:
         world.take(*names(40), body=body(1_000))
         world.dispatch(BOUNDS)
         await asyncio.sleep(0.05)

@@ -10,6 +10,7 @@ from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
 from streamer.intake.decode import Decoder, Json
 from streamer.intake.parcel import ParcelDecoder
+from streamer.kafka.statistics import Statistics
 from streamer.model import PLAIN, REDRIVE, Partition
 from streamer.settings import FlowSettings, TopicSettings
 from tests.fakes.clock import in_virtual_time, settle
@@ -26,7 +27,9 @@ class Redrive:
     def __init__(self, world):
         self.world, self.offsets = world, count()
         self.desk = Desk(world.books, world.runtime, FlowSettings(), self.origin, world.burial.of_rejected)
-        parts = Parts({"films": ROUTE}, world.books, self.desk, world.gates, {}, world.courier, None)
+        parts = Parts(
+            {"films": ROUTE}, world.books, self.desk, world.gates, world.window, {}, world.courier, Statistics()
+        )
         self.publisher = Publisher(world.producer, TopicSettings(), "one", parts, world.clock)
         self.report = Report(parts, "one", world.clock)
 

@@ -1,12 +1,13 @@
 """All stages that a report looks at, around the delivery stage with its fakes."""
 
-from types import SimpleNamespace
+import json
 
 from streamer.admission.watcher import Watcher
 from streamer.batching.desk import Desk, Origin
 from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
 from streamer.intake.decode import Decoder, Json
+from streamer.kafka.statistics import Statistics
 from streamer.settings import FlowSettings, TopicSettings
 from tests.unit.builders import LANE, P0, ROUTE, record
 
@@ -28,6 +29,8 @@ class Whole:
     def __init__(self, world):
         self.world = world
         self.desk = Desk(world.books, world.runtime, FlowSettings(), self.origin, world.burial.of_rejected)
+        statistics = Statistics()
+        statistics.learn(json.dumps(STATISTICS))
         self.parts = Parts(
             routes={"films": ROUTE},
             books=world.books,
@@ -35,7 +38,8 @@ class Whole:
             gates=world.gates,
             watchers={LANE: Watcher(None, LANE, world.gate.limit, world.runtime)},
             courier=world.courier,
-            source=SimpleNamespace(statistics=STATISTICS),
+            window=world.window,
+            statistics=statistics,
         )
         self.publisher = Publisher(world.producer, TopicSettings(), "one", self.parts, world.clock)
         self.report = Report(self.parts, "one", world.clock)

@@ -11,6 +11,7 @@ from streamer.errors import KafkaError, StreamerError
 from streamer.kafka import source as module
 from streamer.kafka.admin import Committed
 from streamer.kafka.source import BEGINNING, Commit, Directive, Source
+from streamer.kafka.statistics import Statistics
 from streamer.model import Record
 from streamer.settings import KafkaSettings
 from tests.fakes.consumer import FakeConsumer, FakeMessage
@@ -70,7 +71,7 @@ def play(monkeypatch):
         consumer.refusal = refusal
         consumer.commits = commits or {}
         monkeypatch.setattr(module, "Consumer", consumer)
-        source = Source(KafkaSettings(), ["films"], handler)
+        source = Source(KafkaSettings(), ["films"], handler, Statistics())
         await source.run()
         consumer.calls = [call for call in consumer.calls if assignments or call[0] != "assign"]
         return consumer
@@ -213,7 +214,7 @@ async def test_an_error_of_the_handler_ends_the_run_and_closes(play, monkeypatch
 async def test_when_something_else_failed_nothing_is_drained(monkeypatch):
     handler = Handler()
     monkeypatch.setattr(module, "Consumer", FakeConsumer([ASSIGN]))
-    running = asyncio.create_task(Source(KafkaSettings(), ["films"], handler).run())
+    running = asyncio.create_task(Source(KafkaSettings(), ["films"], handler, Statistics()).run())
     async with asyncio.timeout(10):
         while not handler.told:  # noqa: ASYNC110 - the thread tells nobody else
             await asyncio.sleep(0.001)
@@ -224,8 +225,7 @@ async def test_when_something_else_failed_nothing_is_drained(monkeypatch):
 
 
 async def test_statistics_are_kept(play):
-    handler = Handler()
-    consumer = FakeConsumer([])
-    source = Source(KafkaSettings(), ["films"], handler)
-    source._on_statistics('{"rxmsg_bytes":5}')
-    assert (source.statistics, consumer.calls) == ({"rxmsg_bytes": 5}, [])
+    consumer = await play(Handler(), nothing)
+    consumer.config["stats_cb"]('{"rxmsg_bytes":5,"topics":{"films":{"partitions":{"0":{"hi_offset":7}}}}}')
+    learned = consumer.config["stats_cb"].__self__
+    assert (learned.fetched_bytes, learned.log_end(P0), learned.log_end(P1)) == (5, 7, None)
