@@ -29,12 +29,13 @@ class Request:
 
 @dataclass
 class FakeElastic:
-    """`fails` refuses an item, `breaks` a request; what neither refuses is written after `seconds`."""
+    """`fails` refuses an item by its id, `fails_at` by id and version, `breaks` a request; the rest is written."""
 
     index: str = "films-000001"
     alias: str = "films"
     seconds: float = 0.1
     fails: Callable[[str], Failure | None] = lambda _: None
+    fails_at: Callable[[str, int], Failure | None] = lambda *_: None
     breaks: Callable[[list[str]], Exception | None] = lambda _: None
     requests: list[Request] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class FakeElastic:
     def _item(self, operation: str, meta: dict[str, Any]) -> dict[str, Any]:
         index = self.index if meta["_index"] == self.alias else meta["_index"]
         name, version = meta["_id"], meta["version"]
-        failure = self.fails(name)
+        failure = self.fails(name) or self.fails_at(name, version)
         held = self.versions.get(name, -1)
         if failure is None and held >= version:
             failure = (409, "version_conflict_engine_exception", _conflict(name, held, version))
