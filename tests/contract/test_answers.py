@@ -83,6 +83,10 @@ async def test_one_id_thrice_in_one_bulk_through_the_pipeline(sandbox):
 
 async def test_deleting_what_is_missing_is_no_error_and_leaves_a_version(sandbox):
     index = await sandbox.index()
+    plain = await sandbox.client.bulk(operations=[{"delete": {"_index": index, "_id": "2"}}])
+    assert plain["errors"] is False
+    (item,) = items_of(plain)
+    assert (item["status"], item["result"], item["_version"]) == (404, "not_found", 1)
     answer = await sandbox.client.bulk(operations=[{"delete": external(index, 3)}])
     assert answer["errors"] is False
     (item,) = items_of(answer)
@@ -106,10 +110,16 @@ async def test_deleting_what_is_missing_is_no_error_and_leaves_a_version(sandbox
         ({"number": "abc"}, "document_parsing_exception", r"failed to parse field \[number\] of type \[long\]"),
         ({"tokens": {"a": 0.0}}, "document_parsing_exception", r"featureValue must be a positive normal float"),
         ({"tokens": "text"}, "document_parsing_exception", r"\[sparse_vector\] fields must be json objects"),
+        (
+            {"inner": {"zz": 1}},
+            "strict_dynamic_mapping_exception",
+            r"introduction of \[zz\] within \[inner\] is not allowed",
+        ),
     ],
 )
 async def test_a_document_against_the_mapping_fails_alone(sandbox, source, kind, pattern):
     index = await sandbox.index(dynamic="strict")
+    await sandbox.client.indices.put_mapping(index=index, properties={"inner": {"properties": {}}})
     other = {"index": {"_index": index, "_id": "2"}}
     answer = await sandbox.client.bulk(operations=[{"index": {"_index": index, "_id": "1"}}, source, other, {}])
     bad, good = items_of(answer)
@@ -118,6 +128,8 @@ async def test_a_document_against_the_mapping_fails_alone(sandbox, source, kind,
     assert (status, found) == (400, kind)
     assert re.search(pattern, reason), reason
     assert verdict(error_of(bad)) == (Action.NEVER, kind)
+    alone = await refusal(sandbox.client.index(index=index, id="1", document=source))
+    assert alone[:2] == (400, kind)
 
 
 @pytest.mark.parametrize(
@@ -136,23 +148,60 @@ async def test_an_input_that_is_no_text_is_refused_for_good(sandbox, source, rea
     assert verdict(error) == (Action.NEVER, "illegal_argument_exception")
 
 
-async def test_malformed_json_fails_alone_without_a_pipeline(sandbox):
-    index = await sandbox.index()
+NO_JSON = "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes"
+
+
+def pair(index, source):
+    """Return a body with `source` and a good document after it."""
     action = b'{"index":{"_index":"%s"}}\n' % index.encode()
-    bad, good = items_of(await raw_bulk(sandbox, action + BROKEN + b"\n" + action + b'{"text":"good"}\n'))
+    return action + source + b"\n" + action + b'{"text":"good"}\n'
+
+
+@pytest.mark.parametrize(
+    ("source", "pattern"),
+    [
+        (BROKEN, r"failed to parse: .*Unexpected character \('}'"),
+        (b'{"text": "bad"', r"^\[1:10\] failed to parse: \[1:15\] Unexpected end of file$"),
+        (b'{"number": 1} trailing', r"^\[1:23\] \[1:23\] Unrecognized token 'trailing'"),
+        (b"", r"^\[0:0\] failed to parse, document is empty$"),
+    ],
+)
+async def test_malformed_json_fails_alone_without_a_pipeline(sandbox, source, pattern):
+    index = await sandbox.index()
+    bad, good = items_of(await raw_bulk(sandbox, pair(index, source)))
     assert good["status"] == 201
     status, kind, reason = error_of(bad)
     assert (status, kind) == (400, "document_parsing_exception")
-    assert "Unexpected character ('}'" in reason
+    assert re.search(pattern, reason), reason
     assert verdict((status, kind, reason)) == (Action.NEVER, kind)
 
 
-async def test_malformed_json_fails_the_whole_request_with_a_pipeline(sandbox):
+@pytest.mark.parametrize("source", [b"garbage", b"[1]", b'"text"', b"null"])
+async def test_what_is_no_object_stops_with_and_without_a_pipeline(sandbox, source):
+    """Nobody here sends such a thing; where it comes from, nobody knows."""
     deployment, index = await sandbox.deployment(), await sandbox.index()
     pipeline = await sandbox.pipeline(deployment.id)
-    action = b'{"index":{"_index":"%s"}}\n' % index.encode()
-    body = action + b'{"text":"good"}\n' + action + BROKEN + b"\n"
-    error = await refusal(raw_bulk(sandbox, body, pipeline=pipeline))
+    bad, good = items_of(await raw_bulk(sandbox, pair(index, source)))
+    assert good["status"] == 201
+    assert error_of(bad) == (500, "not_x_content_exception", NO_JSON)
+    assert verdict(error_of(bad))[0] is Action.STOP
+    whole = await refusal(raw_bulk(sandbox, pair(index, source), pipeline=pipeline))
+    assert whole == error_of(bad)
+    assert verdict(whole, layer=Layer.REQUEST)[0] is Action.STOP
+
+
+async def test_what_follows_an_object_is_dropped_by_a_pipeline(sandbox):
+    deployment, index = await sandbox.deployment(), await sandbox.index()
+    pipeline = await sandbox.pipeline(deployment.id)
+    items = items_of(await raw_bulk(sandbox, pair(index, b'{"number": 1} trailing'), pipeline=pipeline))
+    assert [item["status"] for item in items] == [201, 201]
+
+
+@pytest.mark.parametrize("source", [BROKEN, b'{"text": "bad"'])
+async def test_malformed_json_fails_the_whole_request_with_a_pipeline(sandbox, source):
+    deployment, index = await sandbox.deployment(), await sandbox.index()
+    pipeline = await sandbox.pipeline(deployment.id)
+    error = await refusal(raw_bulk(sandbox, pair(index, source), pipeline=pipeline))
     assert error[:2] == (400, "x_content_parse_exception")
     assert verdict(error, layer=Layer.REQUEST) == (Action.SPLIT, "bad_request")
     await sandbox.client.indices.refresh(index=index)
@@ -175,6 +224,11 @@ async def test_malformed_json_fails_the_whole_request_with_a_pipeline(sandbox):
             b'{"create":{"_id":"1","version":5,"version_type":"external"}}\n{}\n',
             "action_request_validation_exception",
             "create operations only support internal versioning",
+        ),
+        (
+            b'{"index":{"_id":"%s"}}\n{}\n' % (b"x" * 513),
+            "action_request_validation_exception",
+            r"id \[x+\] is too long, must be no longer than 512 bytes but was: 513",
         ),
     ],
 )
@@ -226,6 +280,37 @@ async def test_a_deployment_that_goes_away_is_a_hold(sandbox):
     assert error_of(gone) == (404, "status_exception", absent)
 
 
+async def test_a_process_that_died_is_told_from_what_was_queued_behind_it(sandbox):
+    deployment, index = await sandbox.deployment(".elser_model_2"), await sandbox.index()
+    pipeline = await sandbox.pipeline(deployment.id)
+    fault = await sandbox.fault("slow", deployment=deployment.id, delay_ms=600_000)
+    bulk = sandbox.background(sandbox.bulk(index, ["computed", "queued"], pipeline))
+    await deployment.await_pending(2)
+    await sandbox.fault("crash_process", deployment=deployment.id)
+    computed, queued = [error_of(item) for item in await bulk]
+    await sandbox.heal(fault)
+    assert computed[2].startswith("Error in inference process: [inference native process died unexpectedly with")
+    assert [verdict(computed), verdict(queued)] == [(Action.HOLD, "process_died"), (Action.HOLD, "process_stopped")]
+
+
+async def test_a_model_that_nobody_knows_is_a_hold(sandbox):
+    index, pipeline = await sandbox.index(), await sandbox.pipeline("no-such-model")
+    (item,) = await sandbox.bulk(index, ["a"], pipeline)
+    reason = "[no-such-model] is not an inference service model or a deployed ml model"
+    assert error_of(item) == (404, "status_exception", reason)
+    assert verdict(error_of(item)) == (Action.HOLD, "not_deployed")
+
+
+async def test_a_result_that_did_not_come_in_time_is_a_retry(sandbox):
+    """Of the API alone: ingest waits for ever (`test_ml_queue.py`), older servers let it time out too."""
+    deployment = await sandbox.deployment()
+    fault = await sandbox.fault("stall", deployment=deployment.id)
+    error = await refusal(deployment.infer("text", timeout="50ms"))
+    await sandbox.heal(fault)
+    assert error == (408, "status_exception", "timeout [50ms] waiting for inference result")
+    assert verdict(error) == (Action.RETRY, "inference_timeout")
+
+
 async def test_a_model_that_is_known_and_not_deployed_is_a_hold(sandbox):
     index = await sandbox.index()
     name = sandbox.new("/_ingest/pipeline/{}")
@@ -248,6 +333,45 @@ async def test_a_missing_pipeline_is_a_hold_for_its_items(sandbox):
     assert good["status"] == 201
     assert error_of(bad) == (400, "illegal_argument_exception", "pipeline with id [nosuch] does not exist")
     assert verdict(error_of(bad)) == (Action.HOLD, "pipeline_missing")
+
+
+async def test_a_missing_default_pipeline_is_a_hold_too(sandbox):
+    index = await sandbox.index(**{"index.default_pipeline": "nosuch"})
+    (error,) = await error_items(sandbox, {"index": {"_index": index}}, {"text": "a"})
+    assert error == (400, "illegal_argument_exception", "pipeline with id [nosuch] does not exist")
+    assert await refusal(sandbox.client.index(index=index, document={"text": "a"})) == error
+
+
+@pytest.mark.parametrize("action", ["index", "delete"])
+async def test_an_alias_without_an_index_to_write_to_is_a_hold(sandbox, action):
+    alias = sandbox.new()
+    for _ in range(2):
+        await sandbox.client.indices.put_alias(index=await sandbox.index(), name=alias)
+    (error,) = await error_items(sandbox, {action: external(alias, 3)}, *([{}] if action == "index" else []))
+    assert error[:2] == (400, "illegal_argument_exception")
+    assert error[2].startswith(f"no write index is defined for alias [{alias}].")
+    assert verdict(error) == (Action.HOLD, "alias_without_index")
+
+
+@pytest.mark.parametrize("action", ["index", "delete"])
+async def test_a_missing_index_is_a_hold_where_none_is_made_by_itself(sandbox, action):
+    absent, setting = sandbox.new(), "action.auto_create_index"
+    await sandbox.client.cluster.put_settings(persistent={setting: "false"})
+    try:
+        (error,) = await error_items(sandbox, {action: external(absent, 3)}, *([{}] if action == "index" else []))
+    finally:
+        await sandbox.client.cluster.put_settings(persistent={setting: None})
+    reason = f"no such index [{absent}] and [action.auto_create_index] is [false]"
+    assert error == (404, "index_not_found_exception", reason)
+    assert verdict(error) == (Action.HOLD, "index_missing")
+
+
+async def test_a_marker_whose_alias_is_missing_is_a_hold(sandbox):
+    index, absent = await sandbox.index(), sandbox.new()
+    marker = {"index": external(absent, 3) | {"require_alias": True}}
+    (error,) = await error_items(sandbox, {"delete": external(index, 3)}, marker, {})
+    assert error[:2] == (404, "index_not_found_exception")
+    assert verdict(error) == (Action.HOLD, "index_missing")
 
 
 async def test_a_name_that_is_no_alias_is_a_hold(sandbox):

@@ -103,6 +103,17 @@ async def test_an_alias_that_is_gone_is_a_hold_and_makes_no_index(delivery):
     assert not await sandbox.client.indices.exists(index=delivery.route.index)
 
 
+async def test_a_deletion_under_an_alias_that_is_gone_stops_the_program(delivery):
+    """No deletion can ask for an alias, and one with a version makes the index that it misses."""
+    sandbox = delivery.sandbox
+    await sandbox.client.indices.delete(index=delivery.route.concrete_index)
+    sandbox.remove(f"/{delivery.route.index}")
+    (verdict,) = await delivery.send(deletion(1, "a"))
+    assert verdict.action is Action.STOP
+    assert f"deleted from {delivery.route.index}" in verdict.detail
+    assert await sandbox.client.indices.exists(index=delivery.route.index)
+
+
 async def test_a_refused_item_keeps_its_place_in_the_answer(delivery):
     await delivery.sandbox.fault("reject_items", share=1, count=2, deployment=delivery.route.deployment)
     writes = [write(offset=number, id=str(number)) for number in range(4)]

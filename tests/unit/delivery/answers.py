@@ -233,5 +233,6 @@ REQUESTS = [
     (504, "", "", Action.HOLD, "unavailable"),
     (405, "", "", Action.STOP, "unknown"),
     (409, "version_conflict_engine_exception", "[2]: version conflict, current version [7]", Action.STOP, "unknown"),
+    (500, "not_x_content_exception", "Compressor detection can only be called", Action.STOP, "unknown"),
     (500, "null_pointer_exception", "", Action.STOP, "unknown"),
 ]
