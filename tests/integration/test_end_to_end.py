@@ -104,7 +104,10 @@ def test_a_restart_at_the_end_takes_nothing_again(scenario, elastic):
     assert elastic.inferences(case.deployment) == len(newest(case.sent))
 
     second = case.start()
-    until(lambda: len(second.status()["partitions"]) == 4, "the partitions of the second run")
+    until(
+        lambda: len(second.status()["partitions"]) == 4 + 2,
+        "the partitions of the second run, with those of redrive and backlog",
+    )
     extra = case.send(records_of(films(1, start=100)))
     case.await_done(second)
     assert results(second) == {"indexed": 1}

@@ -11,6 +11,9 @@ from tests.fixtures.truth import assert_exact
 from tests.fixtures.waiting import until
 
 KEYS = 120
+PARTITIONS = 6
+ALL = PARTITIONS + 2
+"""The redrive and the backlog topic have one each."""
 ROUND = 15
 PAUSE_S = 0.05
 
@@ -59,7 +62,7 @@ def revocations(*running):
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_members_come_go_and_die(scenario, protocol):
     case = scenario(deployment={"number_of_allocations": 4}, connection={"group_protocol": protocol})
-    case.set_up(partitions=6)
+    case.set_up(partitions=PARTITIONS)
     versions, writer = Versions(case), Writer(case)
     first = case.start()
     first.await_started()
@@ -67,20 +70,20 @@ def test_members_come_go_and_die(scenario, protocol):
     try:
         case.await_results(first, 200)
         second = case.start()
-        until(has_partitions(second, 3), "three partitions for the second")
+        until(has_partitions(second, ALL // 2), "half of the partitions for the second")
         case.await_results(second, 100)
         assert versions.look()
         first.terminate()
         assert first.wait() == 0
-        until(has_partitions(second, 6), "all partitions for the one that stays")
+        until(has_partitions(second, ALL), "all partitions for the one that stays")
         third = case.start()
-        until(has_partitions(third, 3), "three partitions for the third")
+        until(has_partitions(third, ALL // 2), "half of the partitions for the third")
         case.await_results(third, 100)
         assert versions.look()
         handed_over = revocations(first, second)
         before = results(second, third)
         second.kill()
-        until(has_partitions(third, 6), "all partitions for the survivor")
+        until(has_partitions(third, ALL), "all partitions for the survivor")
         case.await_results(third, sum(before.values()))
         assert versions.look()
     finally:
@@ -98,21 +101,21 @@ def test_members_come_go_and_die(scenario, protocol):
 def test_a_member_that_froze_comes_back_and_spoils_nothing(scenario, protocol):
     """Its partitions are another's before it knows: what it still had is dropped, not committed."""
     case = scenario(deployment={"number_of_allocations": 4}, connection={"group_protocol": protocol})
-    case.set_up(partitions=6)
+    case.set_up(partitions=PARTITIONS)
     versions, writer = Versions(case), Writer(case)
     first, second = case.start(), case.start()
     writer.start()
     try:
-        until(has_partitions(first, 3), "three partitions for the first")
-        until(has_partitions(second, 3), "three partitions for the second")
+        until(has_partitions(first, ALL // 2), "half of the partitions for the first")
+        until(has_partitions(second, ALL // 2), "half of the partitions for the second")
         case.await_results(first, 50)
         first.signal(signal.SIGSTOP)
-        until(has_partitions(second, 6), "all partitions for the one that is awake")
+        until(has_partitions(second, ALL), "all partitions for the one that is awake")
         case.await_results(second, sum(results(second).values()) + 200)
         assert versions.look()
         first.signal(signal.SIGCONT)
         until(lambda: first.event("lost"), "the first to know of its loss")
-        until(has_partitions(first, 3), "three partitions for the first again")
+        until(has_partitions(first, ALL // 2), "half of the partitions for the first again")
         case.await_results(first, sum(results(first).values()) + 50)
         assert versions.look()
     finally:
