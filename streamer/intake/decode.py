@@ -1,4 +1,4 @@
-"""Bytes to a write: one interface for every format, JSON first. Pure: the same record gives the same answer."""
+"""From a record to a write, whatever the topic's format. Pure: the same record gives the same answer."""
 
 from __future__ import annotations
 
@@ -9,18 +9,10 @@ from typing import Any, Protocol
 import orjson
 
 from streamer.intake import identity
+from streamer.intake.formats import Change, Format, FormatError, Source
 from streamer.intake.identity import IdentityError
 from streamer.intake.route import Route
 from streamer.model import RESERVED, Record, Rejected, Write
-
-Source = dict[str, Any]
-
-
-class Format(Protocol):
-    """A way to read a record's value."""
-
-    def read(self, value: bytes) -> Source:
-        """Return the value as a JSON object. Raises FormatError when it is none."""
 
 
 class Decodes(Protocol):
@@ -34,30 +26,14 @@ class Decodes(Protocol):
         """Return what `record` asks for; a record that can never be indexed comes back as Rejected."""
 
 
-class FormatError(ValueError):
-    """A value that cannot be read; the message says why."""
-
-
-class Json:
-    """Plain JSON objects."""
-
-    def read(self, value: bytes) -> Source:
-        """Return the object that `value` holds. Raises FormatError for broken JSON and for anything but an object."""
-        try:
-            source = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise FormatError(f"the value is not JSON: {error}") from error
-        if not isinstance(source, dict):
-            raise FormatError(f"the value is JSON, but not an object: {type(source).__name__}")
-        return source
-
-
 class Decoder:
     """Turns the records of one route into writes."""
 
     def __init__(self, route: Route, form: Format) -> None:
         """Decode for `route` what `form` can read."""
         self._route, self._form = route, form
+        self._id_kind, _, self._id_name = route.id_from.partition(":")
+        self._version_kind, _, self._version_name = route.version_from.partition(":")
         self._written = (*route.written_by_processor, RESERVED)
         self._heads = frozenset(path.partition(".")[0] for path in self._written)
         self.stripped = 0
@@ -75,9 +51,10 @@ class Decoder:
             return Rejected(record, "unreadable", "the value is nested too deeply")
 
     def _decode(self, record: Record, epoch: int, generation: int) -> Write | Rejected:
-        source = None if record.value is None else self._form.read(record.value)
-        version = self._version(record, source, epoch)
-        document_id = self._id(record, source, epoch)
+        change = self._form.read(record)
+        source = change.document
+        version = self._version(record, change, epoch)
+        document_id = self._id(record, change, epoch)
         write = Write(self._route.name, record, document_id, version, epoch, generation, None)
         if source is None or not self._passes(source):
             return write
@@ -92,28 +69,34 @@ class Decoder:
             write.text_hash = self._hash(texts)
         return write
 
-    def _id(self, record: Record, source: Source | None, epoch: int) -> str:
-        kind, _, name = self._route.id_from.partition(":")
+    def _id(self, record: Record, change: Change, epoch: int) -> str:
         prefix = self._route.id_prefix
-        if kind == "field":
-            if source is None:
+        if self._id_kind == "field":
+            if change.document is None and self._id_name not in change.row:
+                name = self._id_name
                 raise IdentityError(f"a deletion has no field {name!r} to take the id from: use id_from = key")
-            return identity.id_of_field(source, name, prefix)
-        if kind == "key" and record.key is not None:
-            return identity.id_of_key(record.key, prefix)
-        if source is None:
-            raise IdentityError("the record has neither key nor value")
+            return identity.id_of_field(change.row, self._id_name, prefix)
+        if self._id_kind == "key" and change.key is not None:
+            return identity.id_of_key(change.key, prefix)
+        if change.document is None:
+            raise IdentityError("a deletion without a key does not say what to delete")
         return identity.id_of_position(record, epoch, prefix)
 
-    def _version(self, record: Record, source: Source | None, epoch: int) -> int:
-        kind, _, name = self._route.version_from.partition(":")
-        if kind == "field":
-            if source is None:
-                raise IdentityError(f"a deletion has no field {name!r} to take the version from: use a header")
-            return identity.version_of_value(source.get(name), f"the field {name!r}")
+    def _version(self, record: Record, change: Change, epoch: int) -> int:
+        kind, name = self._version_kind, self._version_name
+        if kind == "position":
+            return identity.version_of_position(epoch, record.offset)
         if kind == "header":
             return identity.version_of_value(dict(record.headers).get(name), f"the header {name!r}")
-        return identity.version_of_position(epoch, record.offset)
+        if kind == "envelope":
+            if record.value is None:
+                msg = f"a tombstone has no {name!r} to take the version from: set tombstones.on.delete = false"
+                raise IdentityError(f"{msg} in the connector, its event `d` deletes")
+            return identity.version_of_value(_within(change.envelope, name), f"{name!r} of the envelope")
+        if change.document is None:
+            # What is left of a deleted row has the version of the state that is to go.
+            raise IdentityError(f"a deletion has no newer {name!r} to take the version from: use a header or envelope")
+        return identity.version_of_value(change.document.get(name), f"the field {name!r}")
 
     def _passes(self, source: Source) -> bool:
         return all(
@@ -151,6 +134,13 @@ class Decoder:
         digest = hashlib.blake2b(self._route.fingerprint, digest_size=16)
         digest.update(orjson.dumps(texts))
         return digest.hexdigest()
+
+
+def _within(envelope: Source, path: str) -> object:
+    found: object = envelope
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def _encode(source: Source) -> bytes:

@@ -14,6 +14,7 @@ class Route(msgspec.Struct, frozen=True):
 
     name: str
     topics: tuple[str, ...]
+    format: str
     index: str
     concrete_index: str
     pipeline: str
@@ -48,6 +49,7 @@ def route_of(settings: RouteSettings, *, concrete_index: str, pipeline_revision:
     return Route(
         settings.name,
         tuple(settings.topics),
+        settings.format,
         settings.index,
         concrete_index,
         settings.pipeline_name,

@@ -14,9 +14,9 @@ def _source(value: str) -> str:
     kind, _, name = value.partition(":")
     if kind in {"key", "position"} and not name:
         return value
-    if kind in {"field", "header"} and name:
+    if kind in {"field", "header", "envelope"} and name:
         return value
-    msg = "must be `key`, `position`, `field:NAME` or `header:NAME`"
+    msg = "must be `key`, `position`, `field:NAME`, `header:NAME` or `envelope:PATH`"
     raise ValueError(msg)
 
 
@@ -71,6 +71,9 @@ class RouteSettings(Section):
 
     name: Name = Field(description="Name of the route in metrics, state and logs.")
     topics: list[str] = Field(min_length=1, description="Topics; one that begins with `^` is a regular expression.")
+    format: Literal["json", "debezium"] = Field(
+        "json", description="What the records are: JSON objects, or Debezium's change events as JSON."
+    )
     index: Name = Field(description="Alias that is written and read.")
     inference: list[InferenceField] = Field(min_length=1, description="Texts to encode.")
     deployment: Name = Field(description="Deployment that encodes them.")
@@ -80,7 +83,9 @@ class RouteSettings(Section):
         "", max_length=64, description="Put before each id; needed where two routes write one index."
     )
     version_from: Source = Field(
-        "position", description="Version: `position`, or a number from `field:NAME` or `header:NAME`."
+        "position",
+        description="Version: `position`, or a number from `field:NAME`, `header:NAME` or, with Debezium,"
+        " `envelope:PATH` (`envelope:source.lsn`).",
     )
     when_inference_is_down: Literal["wait", "lexical"] = Field(
         "wait",
@@ -101,15 +106,19 @@ class RouteSettings(Section):
 
     @model_validator(mode="after")
     def _sources_fit(self) -> Self:
-        if self.id_from.startswith("header:"):
+        if self.id_from.startswith(("header:", "envelope:")):
             msg = "id_from can be `key`, `position` or `field:NAME`"
             raise ValueError(msg)
         if self.version_from == "key":
-            msg = "version_from can be `position`, `field:NAME` or `header:NAME`"
+            msg = "version_from can be `position`, `field:NAME`, `header:NAME` or `envelope:PATH`"
             raise ValueError(msg)
         if self.when_inference_is_down == "lexical" and self.version_from != "position":
             msg = "when_inference_is_down = lexical needs version_from = position: a version of your own has no stages"
             raise ValueError(msg)
+        if self.version_from.startswith("envelope:") and self.format != "debezium":
+            raise ValueError(
+                f"version_from = {self.version_from} needs format = debezium: {self.format} has no envelope"
+            )
         taken = [RESERVED, *(field.input for field in self.inference)]
         for field in self.inference:
             if wrong := next((name for name in taken if _overlap(field.output, name) or name in field.beside), None):

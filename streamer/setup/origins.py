@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from streamer.batching.desk import Origin
 from streamer.errors import SettingsError, SetupError
-from streamer.intake.decode import Decoder, Decodes, Json
+from streamer.intake.decode import Decoder, Decodes
+from streamer.intake.formats import FORMATS
 from streamer.intake.parcel import ParcelDecoder
 from streamer.intake.route import Route, route_of
 from streamer.kafka.admin import Admin, Topic
@@ -106,4 +107,4 @@ class Origins:
 
 
 def _decoder(route: Route) -> Decodes:
-    return Decoder(route, Json())
+    return Decoder(route, FORMATS[route.format]())

@@ -47,6 +47,7 @@ def deletion(offset=0, id="k", **fields):  # noqa: A002 - the model's own name
 ROUTE = Route(
     name="films",
     topics=("films",),
+    format="json",
     index="films",
     concrete_index="films-000001",
     pipeline="films-elser",

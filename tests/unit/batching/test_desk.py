@@ -10,8 +10,9 @@ from streamer.batching.batcher import Room
 from streamer.batching.books import Books
 from streamer.batching.desk import Desk, Origin
 from streamer.intake import remembered
-from streamer.intake.decode import Decoder, Json
+from streamer.intake.decode import Decoder
 from streamer.intake.flow import Bounds
+from streamer.intake.formats import Json
 from streamer.intake.remembered import Memory
 from streamer.kafka.admin import Committed
 from streamer.kafka.source import BEGINNING, Commit

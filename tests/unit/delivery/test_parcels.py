@@ -8,7 +8,8 @@ from streamer.batching.desk import Desk
 from streamer.batching.desk import Origin as TopicOrigin
 from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
-from streamer.intake.decode import Decoder, Json
+from streamer.intake.decode import Decoder
+from streamer.intake.formats import Json
 from streamer.intake.parcel import ParcelDecoder
 from streamer.kafka.statistics import Statistics
 from streamer.model import PLAIN, REDRIVE, Partition

@@ -6,7 +6,8 @@ from streamer.admission.watcher import Watcher
 from streamer.batching.desk import Desk, Origin
 from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
-from streamer.intake.decode import Decoder, Json
+from streamer.intake.decode import Decoder
+from streamer.intake.formats import Json
 from streamer.kafka.statistics import Statistics
 from streamer.settings import FlowSettings, TopicSettings
 from tests.unit.builders import LANE, P0, ROUTE, record

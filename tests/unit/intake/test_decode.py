@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamer.intake.decode import Decoder, Json
+from streamer.intake.decode import Decoder
+from streamer.intake.formats import Json
 from streamer.model import PLAIN, Rejected, Write
 from streamer.settings import Filter
 from tests.unit.builders import LANE, record, route

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamer.intake.decode import Decoder, Json
+from streamer.intake.decode import Decoder
+from streamer.intake.formats import Json
 from streamer.model import Rejected, Write
 from tests.unit.builders import record, route
 

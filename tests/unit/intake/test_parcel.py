@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 import schemas
-from streamer.intake.decode import Decoder, Json
+from streamer.intake.decode import Decoder
+from streamer.intake.formats import Json
 from streamer.intake.identity import version_of_position
 from streamer.intake.parcel import Parcel, ParcelDecoder, ParcelError, fields, key_of, unpack
 from streamer.model import Partition, Record, Rejected, Write
