@@ -15,6 +15,7 @@ StreamerError
 │   └── ElasticRefused         an HTTP error status, with type and reason
 ├── UnknownAnswer              an answer that the outcome table does not know: the program stops
 ├── LedgerError                an offset was delivered twice or completed without being delivered
+├── FailpointReached           a test has armed a failpoint to raise
 └── InputError                 a file or an argument of a command is wrong
 """
 
@@ -96,6 +97,10 @@ class UnknownAnswer(StreamerError):
 
 class LedgerError(StreamerError):
     """an offset was registered or completed out of order"""
+
+
+class FailpointReached(StreamerError):
+    """a failpoint that is armed to raise was reached"""
 
 
 class InputError(StreamerError):

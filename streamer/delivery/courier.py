@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from streamer import logs
+from streamer import failpoints, logs
 from streamer.admission.gate import Gate, Ticket
 from streamer.batching.books import Books
 from streamer.clock import Deadline
@@ -50,11 +50,13 @@ class Courier:
             batch = pending[:count]
             verdicts = await self._send(lane, batch)
             self._tell(gate, ticket, verdicts, probed=probing)
+            failpoints.reach("settle.before")
             again = [
                 write
                 for write, verdict in zip(batch, verdicts, strict=True)
                 if not await self._settle(write, verdict, ticket)
             ]
+            failpoints.reach("settle.after")
             pending = again + pending[count:]
             if _any(verdicts, Action.SPLIT):
                 most = max(1, len(batch) // 2)
@@ -76,6 +78,7 @@ class Courier:
 
     async def _send(self, lane: str, batch: Sequence[Write]) -> list[Verdict]:
         started = self._clock.monotonic()
+        failpoints.reach("bulk.before")
         try:
             answer = await self._elastic.bulk(self._codec.encode(batch, self._clock.now_ms()), FILTER_PATH)
         except ElasticUnavailable as error:
@@ -86,6 +89,7 @@ class Courier:
             verdict = judge(Answer(Layer.REQUEST, error.status, error.kind, error.reason))
             verdicts = [_alone(verdict) if len(batch) == 1 else verdict] * len(batch)
         else:
+            failpoints.reach("bulk.answered")
             verdicts = self._codec.read(batch, answer)
         self._meter.observe(BULK_SECONDS, self._clock.monotonic() - started, lane)
         self._count(lane, batch, verdicts)

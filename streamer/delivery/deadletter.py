@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from streamer import logs
+from streamer import failpoints, logs
 from streamer.batching.books import Books
 from streamer.batching.desk import Lease
 from streamer.clock import Clock
@@ -67,10 +67,12 @@ class DeadLetters:
         """Deliver the dead letter of `record`. Raises DeadLetterUndelivered if it is not acknowledged."""
         letter = envelope(record, reason, origin) | {"at_ms": self._clock.now_ms(), "instance": self._instance}
         place = f"{record.partition} at {record.offset}"
+        failpoints.reach("letter.before")
         try:
             await self._producer.send(self._topic, record.key, orjson.dumps(letter))
         except KafkaError as error:
             raise DeadLetterUndelivered(f"the dead letter of {place} was not acknowledged: {error}") from error
+        failpoints.reach("letter.acknowledged")
         log.warning("dead letter", record=place, reason=reason.reason, detail=reason.detail, route=origin.route)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from streamer import failpoints
 from streamer.admission.gate import Gate
 from streamer.admission.limit import bulk_size
 from streamer.batching.batcher import Room
@@ -85,6 +86,7 @@ class Dispatcher:
         return 0.0 if oldest is None else oldest + self._bounds.linger_s - self._runtime.clock.monotonic()
 
     def _dispatch(self, lane: str, gate: Gate, writes: Sequence[Write]) -> None:
+        failpoints.reach("batch.formed")
         size = sum(write.size for write in writes)
         self._bytes += size
         # Spawned tasks begin later: the gate must know of this batch before the next one is formed.

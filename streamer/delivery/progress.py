@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from streamer import failpoints
 from streamer.clock import Clock
 from streamer.delivery.report import Parts
 from streamer.model import Partition
@@ -45,9 +46,11 @@ class Publisher:
     def publish(self) -> None:
         """Post the progress of each partition that moved, and the outcomes of each topic that had any."""
         positions = self._parts.desk.positions()
+        failpoints.reach("progress.before")
         for partition, position in positions.items():
             if self._positions.get(partition) != position:
                 self._progress(partition, position)
+        failpoints.reach("progress.after")
         self._positions = positions
         results, rejections = _tally(self._parts), self._parts.courier.rejections.copy()
         fresh, refused = results - self._results, rejections - self._rejections

@@ -16,7 +16,7 @@ import orjson
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 
-from streamer import logs
+from streamer import failpoints, logs
 from streamer.errors import KafkaError
 from streamer.kafka.client import consumer as configuration
 from streamer.kafka.client import ours
@@ -163,6 +163,7 @@ class Source:
             self._consumer.resume([_position(partition) for partition in fewer])
         self._paused = frozenset(wanted)
         if directive.commits:
+            failpoints.reach("commit.before")
             self._consumer.commit(offsets=[_offset(commit) for commit in directive.commits], asynchronous=True)
 
     def _give_up(self) -> None:
@@ -177,6 +178,7 @@ class Source:
     def _commit_now(self, commits: Sequence[Commit]) -> None:
         if not commits:
             return
+        failpoints.reach("commit.before")
         error = None
         try:
             self._consumer.commit(offsets=[_offset(commit) for commit in commits], asynchronous=False)
