@@ -18,6 +18,7 @@ StreamerError
 ├── TooManyDeadLetters         a limit that stops the stream instead of emptying it into the dead letters
 ├── UnknownAnswer              an answer that the outcome table does not know: the program stops
 ├── LedgerError                an offset was delivered twice or completed without being delivered
+├── FailpointReached           a test has armed a failpoint to raise
 └── InputError                 a file or an argument of a command is wrong
 """
 
@@ -111,6 +112,10 @@ class UnknownAnswer(StreamerError):
 
 class LedgerError(StreamerError):
     """an offset was registered or completed out of order"""
+
+
+class FailpointReached(StreamerError):
+    """a failpoint that is armed to raise was reached"""
 
 
 class InputError(StreamerError):

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from streamer import logs
+from streamer import failpoints, logs
 from streamer.admission.bytewindow import ByteWindow
 from streamer.admission.gate import Gate
 from streamer.admission.limit import FixedLimit
@@ -79,6 +79,7 @@ async def run(settings: Settings, *, progress: bool = False) -> None:
     With `progress` a live line is shown. Raises StreamerError: SetupError and StateError before anything is taken;
     later only what cannot be waited out, with everything uncommitted kept.
     """
+    failpoints.arm()
     async with _open(settings) as doors:
         routes = routes_of(settings.routes, await check(doors.elastic, settings))
         cluster = await asyncio.to_thread(doors.admin.cluster_id)

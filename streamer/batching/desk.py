@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from streamer import logs
+from streamer import failpoints, logs
 from streamer.batching.books import Books
 from streamer.clock import Deadline
 from streamer.intake import remembered
@@ -84,6 +84,7 @@ class Desk:
 
         A commit of another incarnation of the topic says nothing about this one: it begins at its first record.
         """
+        failpoints.reach("assigned.before")
         starts = {}
         for partition in partitions:
             origin = self.origins[partition.topic] = await self._origin_of(partition.topic)
@@ -96,12 +97,14 @@ class Desk:
             elif memory is not None and commit is not None:
                 known = remembered.read_ranges(commit.offset, memory.done)
             self.leases[partition] = Lease(origin, self._books.assign(partition, known))
+        failpoints.reach("assigned.after")
         self._meter.add(REBALANCES, "assigned")
         log.info("assigned", partitions=[str(partition) for partition in partitions])
         return starts
 
     async def revoked(self, partitions: Sequence[Partition]) -> Sequence[Commit]:
         """Finish what is in flight within one deadline, then fence; what remains is for the next owner."""
+        failpoints.reach("revoked.before")
         started = self._clock.monotonic()
         deadline = Deadline(self._clock, self._drain_seconds)
         self._books.leave(partitions)
@@ -109,6 +112,7 @@ class Desk:
         while not self._books.drained(partitions) and deadline.remaining():
             await self._bell.wait(deadline.remaining())
         self.draining = False
+        failpoints.reach("revoked.after")
         drained = self._books.drained(partitions)
         commits = self._positions(partitions)
         self.parting()
@@ -122,17 +126,22 @@ class Desk:
 
     async def lost(self, partitions: Sequence[Partition]) -> None:
         """Fence and drop: the partitions are another's already, so nothing is committed."""
+        failpoints.reach("lost.before")
         self._books.leave(partitions)
         self._forget(partitions)
+        failpoints.reach("lost.after")
         self._meter.add(REBALANCES, "lost")
         log.warning("lost", partitions=[str(partition) for partition in partitions])
 
     async def step(self, records: Sequence[Record]) -> Directive:
         """Book `records`, and say what to pause and what to commit."""
         self.last_step = self._clock.monotonic()
+        if records:
+            failpoints.reach("taken")
         for record in records:
             self._book(record)
         if records:
+            failpoints.reach("booked")
             self._meter.add(CONSUMED_BYTES, amount=sum(record.size for record in records))
             self._bell.ring()
             self._warn_of_stripped()
@@ -144,6 +153,7 @@ class Desk:
     async def committed(self, commits: Sequence[Commit], error: str | None) -> None:
         """Note what Kafka has; what it refused is tried again at the next interval."""
         self._meter.add(COMMITS, "failed" if error else "ok")
+        failpoints.reach("commit.after")
         for commit in commits:
             if error:
                 self._committed.pop(commit.partition, None)

@@ -8,7 +8,7 @@ from random import Random
 
 import msgspec
 
-from streamer import logs
+from streamer import failpoints, logs
 from streamer.admission.bytewindow import ByteWindow, Weight
 from streamer.admission.gate import Gate, Hold, Ticket
 from streamer.batching.books import Books
@@ -127,11 +127,13 @@ class Courier:
         batch = trip.load.take(alone=probing)
         verdicts = [_final(verdict, write, len(batch)) for write, verdict in await self._send(trip, batch)]
         self._tell(trip, verdicts, probed=probing)
+        failpoints.reach("settle.before")
         left = [
             write
             for write, verdict in zip(batch, verdicts, strict=True)
             if not await self._settle(write, verdict, trip)
         ]
+        failpoints.reach("settle.after")
         if _count(verdicts, Action.SPLIT):
             trip.load.halve(left)
         else:
@@ -157,6 +159,7 @@ class Courier:
 
     async def _ask(self, batch: Sequence[Write]) -> list[Verdict]:
         """Send one bulk and return a verdict for each of its writes."""
+        failpoints.reach("bulk.before")
         try:
             answer = await self._kit.elastic.bulk(self._kit.codec.encode(batch, self._clock.now_ms()), FILTER_PATH)
         except ElasticUnavailable as error:
@@ -165,6 +168,7 @@ class Courier:
             return [Verdict(Action.HOLD, "no_answer", detail=str(error))] * len(batch)
         except ElasticRefused as error:
             return [judge(Answer(Layer.REQUEST, error.status, error.kind, error.reason))] * len(batch)
+        failpoints.reach("bulk.answered")
         return self._kit.codec.read(batch, answer)
 
     def _count(self, lane: str, batch: Sequence[Write], verdicts: Sequence[Verdict]) -> None:

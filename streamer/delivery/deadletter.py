@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from streamer import logs
+from streamer import failpoints, logs
 from streamer.batching.books import Books
 from streamer.batching.desk import Lease
 from streamer.clock import Clock
@@ -68,10 +68,12 @@ class DeadLetters:
                 f"{reason.detail}): nothing is lost and it is not committed; mend what refuses them, or raise "
                 "limits.dead_letters_per_minute or limits.dead_letters_per_run"
             )
+        failpoints.reach("letter.before")
         try:
             await self._producer.send(self._topic, record.key, orjson.dumps(letter))
         except KafkaError as error:
             raise DeadLetterUndelivered(f"the dead letter of {place} was not acknowledged: {error}") from error
+        failpoints.reach("letter.acknowledged")
         log.warning("dead letter", record=place, reason=reason.reason, detail=reason.detail, route=origin.route)
 
 

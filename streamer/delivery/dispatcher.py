@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from streamer import failpoints
 from streamer.admission.bytewindow import ByteWindow
 from streamer.admission.gate import Gate
 from streamer.admission.limit import bulk_size
@@ -89,6 +90,7 @@ class Dispatcher:
         return 0.0 if oldest is None else oldest + self._bounds.linger_s - self._runtime.clock.monotonic()
 
     def _dispatch(self, lane: str, gate: Gate, writes: Sequence[Write]) -> None:
+        failpoints.reach("batch.formed")
         # Spawned tasks begin later: gate and window must know of this batch before the next one is formed.
         ticket = gate.admit(sum(write.units for write in writes))
         weight = self._passage.window.admit(sum(write.size for write in writes))

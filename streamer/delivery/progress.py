@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from streamer import failpoints
 from streamer.clock import Clock
 from streamer.delivery.report import Parts
 from streamer.model import Partition
@@ -48,9 +49,11 @@ class Publisher:
         What was rejected from the redrive or the backlog topic belongs to no route and no index: no outcome names it.
         """
         positions = self._parts.desk.positions()
+        failpoints.reach("progress.before")
         for partition, position in positions.items():
             if self._positions.get(partition) != position:
                 self._progress(partition, position)
+        failpoints.reach("progress.after")
         self._positions = positions
         results, rejections = _tally(self._parts), self._parts.courier.rejections.copy()
         fresh, refused = results - self._results, rejections - self._rejections

@@ -15,7 +15,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 
-from streamer import logs
+from streamer import failpoints, logs
 from streamer.errors import KafkaError
 from streamer.kafka.admin import Committed, commits_of
 from streamer.kafka.client import consumer as configuration
@@ -170,6 +170,7 @@ class Source:
             self._consumer.resume([_position(partition) for partition in fewer])
         self._paused = frozenset(wanted)
         if directive.commits:
+            failpoints.reach("commit.before")
             self._consumer.commit(offsets=[_offset(commit) for commit in directive.commits], asynchronous=True)
 
     def _give_up(self) -> None:
@@ -184,6 +185,7 @@ class Source:
     def _commit_now(self, commits: Sequence[Commit]) -> None:
         if not commits:
             return
+        failpoints.reach("commit.before")
         error = None
         try:
             self._consumer.commit(offsets=[_offset(commit) for commit in commits], asynchronous=False)

@@ -18,7 +18,7 @@ DOORS = {
     "faust": ("streamer.ops",),
 }
 GROUND_FOR_SEARCH = frozenset({"model", "settings", "errors", "clock", "logs", "metrics", "health", "elastic"})
-GROUND = GROUND_FOR_SEARCH | {"kafka", "bell", "runtime"}
+GROUND = GROUND_FOR_SEARCH | {"kafka", "bell", "runtime", "failpoints"}
 # In the order in which a document passes them: each may import those before it.
 STAGES = ("intake", "batching", "admission", "delivery", "setup", "tools", "ops", "pipeline", "cli", "__main__")
 

@@ -1,0 +1,98 @@
+"""What must hold at rest, worked out from the history alone; every difference is named, none is raised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tests.chaos.history import Fact, History, Kind, rank_of
+from tests.chaos.writer import id_of
+from tests.fixtures.elastic import Found
+from tests.fixtures.scenario import OUTPUT, Json
+from tests.fixtures.truth import BESIDE, RESERVED, has_text
+
+BY_DECREE = "answered by the fault"
+"""Said by a document that was alone in a request which a fault answered with 400: told so, it is a dead letter."""
+
+
+@dataclass
+class Verdict:
+    """Differences by kind, each a line for people; all empty is what is wanted."""
+
+    lost: list[str] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    buried: list[str] = field(default_factory=list)
+    """Good records among the dead letters, and poison that is missing there."""
+
+    @property
+    def lines(self) -> list[str]:
+        return [f"{name}: {line}" for name in ("lost", "stale", "wrong", "buried") for line in getattr(self, name)]
+
+
+def judge(history: History, found: Mapping[str, Found], letters: Iterable[Json]) -> Verdict:
+    """Hold documents and dead letters against what was sent."""
+    verdict = Verdict()
+    decreed = _judge_letters(verdict, history, list(letters))
+    expected = {}
+    for key in history.documents():
+        good = [fact for fact in history.good(key) if fact.place not in decreed]
+        if good:
+            expected[id_of(key)] = good[-1]
+            _judge_document(verdict, good[-1], found.get(id_of(key)))
+    verdict.wrong += [f"nobody sent {name!r}" for name in found.keys() - expected.keys()]
+    return verdict
+
+
+def _judge_document(verdict: Verdict, fact: Fact, found: Found | None) -> None:
+    what = f"{fact.record.key!r} of {fact.place}"
+    if found is None:
+        if not fact.deletes:
+            verdict.lost.append(f"{what} is not there")
+    elif fact.deletes:
+        verdict.stale.append(f"{what} was deleted, but version {found.version} is there")
+    elif rank_of(found.version) < fact.rank:
+        verdict.stale.append(f"{what} has the older version {found.version}")
+    elif difference := _difference(fact, found):
+        verdict.wrong.append(f"{what}: {difference}")
+
+
+def _difference(fact: Fact, found: Found) -> str:
+    value = json.loads(fact.record.value or b"")
+    own = {name: value for name, value in found.source.items() if name not in {RESERVED, OUTPUT, *BESIDE}}
+    if rank_of(found.version) != fact.rank:
+        return f"version {found.version}, which no record of it has"
+    if own != value:
+        return f"content {own} instead of {value}"
+    if bool(found.source.get(OUTPUT)) != has_text(value):
+        return f"tokens {bool(found.source.get(OUTPUT))}, text {has_text(value)}"
+    reserved = found.source[RESERVED]
+    place = (reserved["epoch"], reserved["partition"], reserved["offset"])
+    return "" if place == fact.place else f"it says that it comes from {place}"
+
+
+def _judge_letters(verdict: Verdict, history: History, letters: list[Json]) -> set[tuple[int, int, int]]:
+    """Return the good records that a fault itself condemned."""
+    facts = {fact.place: fact for fact in history.facts}
+    buried: dict[tuple[int, int, int], str] = {
+        (letter["epoch"], letter["partition"], letter["offset"]): f"{letter['reason']} {letter['detail']}"
+        for letter in letters
+    }
+    good = {place for place in buried if place not in facts or facts[place].kind is Kind.GOOD}
+    decreed = {place for place in good if BY_DECREE in buried[place]}
+    verdict.buried += [f"good record {place}: {buried[place]}" for place in sorted(good - decreed)]
+    verdict.buried += [f"poison {place} has no dead letter" for place in sorted(_due(history) - buried.keys())]
+    return decreed
+
+
+def _due(history: History) -> set[tuple[int, int, int]]:
+    """Return the records that must be dead letters.
+
+    What Elasticsearch would refuse is refused only when it gets there, so a newer good record of its key may have
+    spared it that.
+    """
+    undecodable = {fact.place for fact in history.facts if fact.kind is Kind.UNDECODABLE}
+    last = {key: history.newest(key).rank for key in history.documents()}
+    unmapped = (fact for fact in history.facts if fact.kind is Kind.UNMAPPED)
+    return undecodable | {fact.place for fact in unmapped if fact.rank > last.get(fact.record.key or b"", 0)}
