@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import Any, Protocol
 
 import orjson
@@ -14,7 +15,10 @@ from streamer.model import Partition
 from streamer.settings import TopicSettings
 
 INTERVAL_SECONDS = 1.0
+MOST_RANGES = 100
+"""Ranges in one event; of more, those nearest to the watermark are told."""
 
+Json = dict[str, Any]
 Tally = Counter[tuple[str, str, str]]
 """Counts by route, topic and word (a result or the reason of a refusal)."""
 
@@ -33,7 +37,7 @@ class Publisher:
         """Post to `topics` what `parts` did, in the name of `instance`."""
         self._post, self._topics, self._instance, self._clock = post, topics, instance, clock
         self._parts = parts
-        self._positions: dict[Partition, int] = {}
+        self._published: dict[Partition, Json] = {}
         self._results = Tally()
         self._rejections = Tally()
 
@@ -48,13 +52,19 @@ class Publisher:
 
         What was rejected from the redrive or the backlog topic belongs to no route and no index: no outcome names it.
         """
-        positions = self._parts.desk.positions()
         failpoints.reach("progress.before")
-        for partition, position in positions.items():
-            if self._positions.get(partition) != position:
-                self._progress(partition, position)
+        self._publish_progress()
         failpoints.reach("progress.after")
-        self._positions = positions
+        self._publish_outcomes()
+
+    def _publish_progress(self) -> None:
+        progress = {partition: self._progress(partition, at) for partition, at in self._parts.desk.positions().items()}
+        for partition, body in progress.items():
+            if self._published.get(partition) != body:
+                self._event(self._topics.progress, f"{partition.topic}:{partition.number}", body)
+        self._published = progress
+
+    def _publish_outcomes(self) -> None:
         results, rejections = _tally(self._parts), self._parts.courier.rejections.copy()
         fresh, refused = results - self._results, rejections - self._rejections
         self._results, self._rejections = results, rejections
@@ -68,20 +78,20 @@ class Publisher:
             }
             self._event(self._topics.outcomes, route, outcome)
 
-    def _progress(self, partition: Partition, position: int) -> None:
+    def _progress(self, partition: Partition, position: int) -> Json:
         origin = self._parts.desk.leases[partition].origin
-        progress = {
+        return {
             "topic": partition.topic,
             "partition": partition.number,
             "topic_id": origin.topic_id,
             "epoch": origin.epoch,
             "generation": self._parts.desk.leases[partition].generation,
             "watermark": position,
+            "done": [list(one) for one in islice(self._parts.books.ledger[partition].done(), MOST_RANGES)],
             "record_timestamp_ms": self._parts.books.newest.get(partition),
         }
-        self._event(self._topics.progress, f"{partition.topic}:{partition.number}", progress)
 
-    def _event(self, topic: str, key: str, body: dict[str, Any]) -> None:
+    def _event(self, topic: str, key: str, body: Json) -> None:
         event = {"v": 1, "at_ms": self._clock.now_ms(), "instance": self._instance} | body
         self._post.post(topic, key.encode(), orjson.dumps(event))
 

@@ -12,11 +12,11 @@ from streamer.batching.desk import Lease
 from streamer.batching.desk import Origin as TopicOrigin
 from streamer.delivery.deadletter import Origin, Reason, envelope
 from streamer.errors import DeadLetterUndelivered, KafkaError
-from streamer.model import Rejected
+from streamer.model import Rejected, Result
 from tests.fakes.clock import in_virtual_time, settle
 from tests.fakes.elastic import BAD_DOCUMENT, QUEUE_FULL
-from tests.unit.builders import P0, record
-from tests.unit.delivery.stage import stage
+from tests.unit.builders import LANE, P0, record
+from tests.unit.delivery.stage import WIDE, stage
 from tests.unit.delivery.whole import whole
 
 PROGRESS, OUTCOMES = "streamer-progress", "streamer-outcomes"
@@ -94,6 +94,19 @@ async def test_progress_is_told_when_it_moved():
         assert [event["record_timestamp_ms"] for event in events] == [None, 1_763_800_000_000]
         assert {key for topic, key, _ in world.producer.records if topic == PROGRESS} == {b"films:0"}
         assert events[0]["generation"] == all_of_it.desk.leases[P0].generation
+
+
+@in_virtual_time
+async def test_progress_tells_what_is_done_above_the_watermark():
+    async with stage() as world:
+        all_of_it = await whole(world)
+        await all_of_it.take(*[b'{"text":"%d"}' % n for n in range(250)])
+        for one in world.books.form(LANE, WIDE)[1::2]:
+            world.books.succeeded(one, Result.INDEXED)
+        all_of_it.publisher.publish()
+        (event,) = valid("progress", all_of_it.posted(PROGRESS))
+        assert event["watermark"] == 0
+        assert event["done"] == [[n, n] for n in range(1, 201, 2)]
 
 
 @in_virtual_time
