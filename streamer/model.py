@@ -93,9 +93,12 @@ class Write(msgspec.Struct):
     via: Record | None = None
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What is coalesced and kept in order: route and document id."""
-        return (self.route, self.id)
+    def key(self) -> tuple[str, str, bool]:
+        """What is coalesced and kept in order: route and document id.
+
+        What is owed is apart: a new state must not wait for it while inference is down; versions keep them in order.
+        """
+        return (self.route, self.id, self.owed)
 
     @property
     def carrier(self) -> Record:

@@ -9,7 +9,7 @@ import msgspec
 
 from streamer.model import Partition, Write
 
-Key = tuple[str, str]
+Key = tuple[str, str, bool]
 
 
 class Slot(msgspec.Struct):
