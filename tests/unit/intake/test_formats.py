@@ -243,11 +243,20 @@ def test_the_id_of_a_column(wrap):
     assert decode(None, wrap({"id": 1, "code": "A7"}), **by_code).id == "x:A7"
 
 
-@pytest.mark.parametrize("value", [None, event("d"), event("d", {"id": 1001}), event("d", {"code": None})])
-def test_a_deletion_that_does_not_tell_the_column_is_rejected(value):
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "use id_from = key"),
+        (event("d"), "use id_from = key"),
+        (event("d", {"id": 1001}), "use id_from = key"),
+        (event("d", {"code": None}), "no string or whole number"),
+    ],
+)
+def test_a_deletion_that_does_not_tell_the_column_is_rejected(value, words):
     reason, detail = refusal(value, id_from="field:code")
     assert reason == "no_identity"
     assert "'code'" in detail
+    assert words in detail
 
 
 # --- versions
