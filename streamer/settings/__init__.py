@@ -99,6 +99,12 @@ class TopicSettings(Section):
     progress: str = Field("streamer-progress", description="How far each partition is indexed; compacted.")
     outcomes: str = Field("streamer-outcomes", description="Counts of outcomes, for `streamer ops`.")
     replication_factor: int = Field(1, ge=1, le=10, description="Copies of each of them, when `setup` makes them.")
+    dead_letter_retention_days: int = Field(
+        30,
+        ge=1,
+        le=3_650,
+        description="Days that dead letters are kept, when `setup` makes their topic, and deletion markers.",
+    )
 
 
 class Settings(FileSettings):
