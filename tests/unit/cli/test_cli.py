@@ -104,7 +104,7 @@ def test_wrong_settings_are_named_without_their_values():
 
 
 def test_what_fails_is_one_message_and_status_1(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_settings", fail)
+    monkeypatch.setattr(cli, "read_settings", fail)
     monkeypatch.setattr(sys, "argv", ["streamer", "status"])
     with pytest.raises(SystemExit) as ended:
         cli.main()
