@@ -1,4 +1,4 @@
-"""The state index keeps deletion markers and notes about dead letters for as long as dead letters are kept."""
+"""The state index keeps deletion markers and notes about dead letters for as long as they can be of use."""
 
 from __future__ import annotations
 
@@ -30,9 +30,12 @@ class Retention:
     """Purges what is too old, slowly: nothing waits for it."""
 
     def __init__(self, elastic: Elastic, state_index: str, days: int, clock: Clock) -> None:
-        """Keep `days` days in `state_index`."""
+        """Let `state_index` keep what letters may need, which are kept `days` days in each of two topics.
+
+        One that is redriven on its last day has the same time again in the redrive topic.
+        """
         self._elastic, self._state_index, self._clock = elastic, state_index, clock
-        self._keep_ms = days * DAY_MS
+        self._keep_ms = 2 * days * DAY_MS
         self._random = Random()  # noqa: S311 - spreads instances over the hour, guards no secret
 
     async def run(self) -> None:

@@ -103,7 +103,7 @@ class TopicSettings(Section):
         30,
         ge=1,
         le=3_650,
-        description="Days that dead letters are kept, when `setup` makes their topic, and deletion markers.",
+        description="Days that dead letters are kept, when `setup` makes their topic; deletion markers twice as long.",
     )
 
 

@@ -48,7 +48,7 @@ class FakeState:
         return 200
 
 
-def state(*documents, days=30):
+def state(*documents, days=15):
     clock = LoopClock()
     made = FakeState(documents, clock)
     return made, Retention(made, "state", days, clock)
