@@ -106,6 +106,14 @@ class TopicSettings(Section):
         description="Days that dead letters are kept, when `setup` makes their topic; deletion markers twice as long.",
     )
 
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = (self.dead_letters, self.redrive, self.backlog, self.progress, self.outcomes)
+        if len(set(names)) != len(names):
+            msg = "two of the streamer's own topics have the same name"
+            raise ValueError(msg)
+        return self
+
 
 class Settings(FileSettings):
     """All settings of the streamer."""
@@ -136,6 +144,10 @@ class Settings(FileSettings):
             if route.deployment not in known:
                 msg = f"route {route.name!r} names the deployment {route.deployment!r}, which [[deployments]] lacks"
                 raise ValueError(msg)
+            if ours := {self.topics.redrive, self.topics.backlog}.intersection(route.topics):
+                raise ValueError(
+                    f"route {route.name!r} names {min(ours)!r}, which the streamer itself fills and empties"
+                )
         self._routes_are_apart()
         return self
 

@@ -126,7 +126,7 @@ async def listing(settings: Settings, wanted: Wanted, *, done: bool) -> Listing:
     """Return the wanted dead letters by fault. Raises SetupError, StateError, KafkaError, ElasticError."""
     found, groups = Listing(), dict[str, Group]()
     async with opened(settings) as mailbox:
-        with shown("reading dead letters", await _total(mailbox), unit="letters") as update:
+        with shown("dead letters", await _total(mailbox), unit="letters") as update:
             async with aclosing(mailbox.portions(wanted, PORTION, update, done=done)) as portions:
                 async for letters in portions:
                     for letter in letters:
@@ -193,7 +193,7 @@ async def _deal(
     # A second's worth at a time: so little is sent without a note when somebody loses patience.
     size = PORTION if plan.rate is None else max(1, min(PORTION, int(plan.rate)))
     async with opened(settings) as mailbox:
-        with shown(f"{deed}: dead letters", await _total(mailbox), unit="letters") as update:
+        with shown("dead letters", await _total(mailbox), unit="letters") as update:
             async with aclosing(mailbox.portions(wanted, size, update, done=False)) as portions:
                 async for letters in portions:
                     chosen = letters if plan.limit is None else letters[: plan.limit - count]
