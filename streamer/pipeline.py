@@ -28,8 +28,10 @@ from streamer.delivery.deadletter import Burial, DeadLetters
 from streamer.delivery.dispatcher import Dispatcher, Passage, bounds_of
 from streamer.delivery.fallback import Fallback
 from streamer.delivery.fuse import Fuse
+from streamer.delivery.markers import Markers
 from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
+from streamer.delivery.retention import Retention
 from streamer.delivery.stale import StaleWatch
 from streamer.elastic import Elastic
 from streamer.errors import StreamerError
@@ -70,6 +72,7 @@ class Stream(msgspec.Struct, frozen=True):
     dispatcher: Dispatcher
     watchers: Mapping[str, Watcher]
     publisher: Publisher
+    retention: Retention
     report: Report
 
 
@@ -113,7 +116,8 @@ def wire(settings: Settings, routes: Mapping[str, Route], origins: Origins, door
     burial = Burial(letters, books, origins.topic_ids)
     stale = StaleWatch(routes, statistics.log_end, Fuse(clock, per_minute=settings.limits.stale_per_minute))
     codec = BulkCodec(routes, settings.state_index)
-    courier = Courier(Kit(doors.elastic, codec, window, burial, fallback, stale), books, runtime)
+    markers = Markers(doors.elastic, routes, settings.state_index)
+    courier = Courier(Kit(doors.elastic, codec, markers, window, burial, fallback, stale), books, runtime)
     dispatcher = Dispatcher(books, Passage(gates, window, fallback), courier, bounds_of(flow), runtime)
 
     # In: the poll thread asks the desk, which decodes, books and says what to pause and commit.
@@ -124,7 +128,8 @@ def wire(settings: Settings, routes: Mapping[str, Route], origins: Origins, door
     parts = Parts(routes, books, desk, gates, window, watchers, courier, statistics)
     publisher = Publisher(doors.producer, settings.topics, instance, parts, clock)
     desk.parting = publisher.publish
-    return Stream(source, dispatcher, watchers, publisher, Report(parts, instance, clock))
+    retention = Retention(doors.elastic, settings.state_index, settings.topics.dead_letter_retention_days, clock)
+    return Stream(source, dispatcher, watchers, publisher, retention, Report(parts, instance, clock))
 
 
 async def _flow(stream: Stream, settings: Settings, runtime: Runtime, *, progress: bool) -> None:
@@ -136,6 +141,7 @@ async def _flow(stream: Stream, settings: Settings, runtime: Runtime, *, progres
         runtime.spawn(watcher.run(settings.flow.stats_interval_s))
     runtime.spawn(stream.dispatcher.run())
     runtime.spawn(stream.publisher.run())
+    runtime.spawn(stream.retention.run())
     if progress:
         runtime.spawn(show(stream.report, runtime.clock))
     try:

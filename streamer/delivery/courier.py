@@ -17,6 +17,7 @@ from streamer.delivery.bulk import FILTER_PATH, BulkCodec
 from streamer.delivery.deadletter import Burial
 from streamer.delivery.fallback import Fallback
 from streamer.delivery.load import Load
+from streamer.delivery.markers import Markers
 from streamer.delivery.outcome import (
     MEMORY_SHORT,
     PROCESS_DIED,
@@ -64,6 +65,7 @@ class Kit(msgspec.Struct, frozen=True):
 
     elastic: Elastic
     codec: BulkCodec
+    markers: Markers
     window: ByteWindow
     burial: Burial
     fallback: Fallback
@@ -147,7 +149,7 @@ class Courier:
             await self._bell.wait()
         trip.weight.resize(size)
         started = self._clock.monotonic()
-        verdicts = await self._ask(batch)
+        verdicts = await self._kit.markers.checked(batch, self._ask)
         trip.weight.resize(0)
         if any(verdict.reason in MEMORY_SHORT for verdict in verdicts):
             self._kit.window.pressed()

@@ -12,6 +12,7 @@ from streamer import failpoints, logs
 from streamer.batching.books import Books
 from streamer.batching.desk import Lease
 from streamer.clock import Clock
+from streamer.delivery.fingerprint import fingerprint
 from streamer.delivery.fuse import Fuse
 from streamer.delivery.outcome import Verdict
 from streamer.errors import DeadLetterUndelivered, KafkaError, TooManyDeadLetters
@@ -44,7 +45,8 @@ class Origin(msgspec.Struct, frozen=True):
 def envelope(record: Record, reason: Reason, origin: Origin) -> dict[str, Any]:
     """Return the dead letter for `record`, as in schemas/dead_letter.json, without time and instance."""
     parcel = Parcel(record, origin.route, origin.topic_id, origin.epoch, reason.attempts)
-    return msgspec.structs.asdict(reason) | msgspec.structs.asdict(origin) | fields(parcel)
+    fault = fingerprint(origin.route, reason.stage, reason.reason, reason.detail)
+    return {"fingerprint": fault} | msgspec.structs.asdict(reason) | msgspec.structs.asdict(origin) | fields(parcel)
 
 
 class DeadLetters:

@@ -99,6 +99,20 @@ class TopicSettings(Section):
     progress: str = Field("streamer-progress", description="How far each partition is indexed; compacted.")
     outcomes: str = Field("streamer-outcomes", description="Counts of outcomes, for `streamer ops`.")
     replication_factor: int = Field(1, ge=1, le=10, description="Copies of each of them, when `setup` makes them.")
+    dead_letter_retention_days: int = Field(
+        30,
+        ge=1,
+        le=3_650,
+        description="Days that dead letters are kept, when `setup` makes their topic; deletion markers twice as long.",
+    )
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = (self.dead_letters, self.redrive, self.backlog, self.progress, self.outcomes)
+        if len(set(names)) != len(names):
+            msg = "two of the streamer's own topics have the same name"
+            raise ValueError(msg)
+        return self
 
 
 class Settings(FileSettings):
@@ -130,6 +144,10 @@ class Settings(FileSettings):
             if route.deployment not in known:
                 msg = f"route {route.name!r} names the deployment {route.deployment!r}, which [[deployments]] lacks"
                 raise ValueError(msg)
+            if ours := {self.topics.redrive, self.topics.backlog}.intersection(route.topics):
+                raise ValueError(
+                    f"route {route.name!r} names {min(ours)!r}, which the streamer itself fills and empties"
+                )
         self._routes_are_apart()
         return self
 

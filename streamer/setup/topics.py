@@ -21,7 +21,6 @@ DAY_MS = 86_400_000
 POLICY = "cleanup.policy"
 LARGEST_MESSAGE = {"max.message.bytes": str(4 << 20)}
 """A dead letter or parcel holds its record in base64: a third larger than the largest record by default."""
-LETTERS = {POLICY: "delete", "retention.ms": str(30 * DAY_MS)} | LARGEST_MESSAGE
 CHANGE = "change it with `kafka-configs.sh --alter`, or give `topics` another name in the settings"
 
 
@@ -35,9 +34,11 @@ class OwnTopic(msgspec.Struct, frozen=True):
 
 def own_topics(topics: TopicSettings) -> tuple[OwnTopic, ...]:
     """Return the topics that the streamer writes."""
+    kept = str(topics.dead_letter_retention_days * DAY_MS)
+    letters = {POLICY: "delete", "retention.ms": kept} | LARGEST_MESSAGE
     return (
-        OwnTopic(topics.dead_letters, LETTERS),
-        OwnTopic(topics.redrive, LETTERS),
+        OwnTopic(topics.dead_letters, letters),
+        OwnTopic(topics.redrive, letters),
         OwnTopic(topics.backlog, {POLICY: "compact"} | LARGEST_MESSAGE),
         OwnTopic(topics.progress, {POLICY: "compact"}),
         # Faust's client reads no lz4, which the producer uses, without one library more; the broker unpacks it instead.

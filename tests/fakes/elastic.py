@@ -17,6 +17,7 @@ NOT_DEPLOYED = (
 )
 BAD_DOCUMENT = (400, "document_parsing_exception", "[1:7] failed to parse field [n] of type [long]")
 Failure = tuple[int, str, str]
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,10 @@ class Request:
 
 @dataclass
 class FakeElastic:
-    """`fails` refuses an item by its id, `fails_at` by id and version, `breaks` a request; the rest is written."""
+    """`fails` refuses an item by its id, `fails_at` by id and version, `breaks` a request; the rest is written.
+
+    `markers` are the versions of deletion markers by their ids; `unmarked` is what a look-up of them meets instead.
+    """
 
     index: str = "films-000001"
     alias: str = "films"
@@ -40,6 +44,9 @@ class FakeElastic:
     requests: list[Request] = field(default_factory=list)
     versions: dict[str, int] = field(default_factory=dict)
     written: list[tuple[str, int]] = field(default_factory=list)
+    markers: dict[str, int] = field(default_factory=dict)
+    unmarked: Exception | Json | None = None
+    looked_up: list[list[str]] = field(default_factory=list)
 
     async def bulk(self, body: bytes, filter_path: str) -> dict[str, Any]:
         actions = _actions(body)
@@ -53,10 +60,24 @@ class FakeElastic:
         answers = [{operation: self._item(operation, meta)} for operation, meta in actions]
         return {"took": 1, "ingest_took": 1, "errors": False, "items": answers}
 
+    async def post(self, path: str, body: Json, **params: str) -> Json:
+        """Answer a `_mget` of markers."""
+        assert path == "/streamer-state/_mget"
+        self.looked_up.append(body["ids"])
+        if isinstance(self.unmarked, Exception):
+            raise self.unmarked
+        return {"docs": [self._marker(name) for name in body["ids"]]}
+
     @property
     def sent(self) -> list[list[str]]:
         """The ids of each request."""
         return [[name for name, _ in request.items] for request in self.requests]
+
+    def _marker(self, name: str) -> Json:
+        if self.unmarked is not None:
+            return {"_id": name, "error": self.unmarked}
+        version = self.markers.get(name)
+        return {"_id": name, "found": False} if version is None else {"_id": name, "found": True, "_version": version}
 
     def _item(self, operation: str, meta: dict[str, Any]) -> dict[str, Any]:
         index = self.index if meta["_index"] == self.alias else meta["_index"]

@@ -42,7 +42,9 @@ def streamer_settings(stack: Stack) -> Json:
         "kafka": {"bootstrap_servers": stack.bootstrap_servers, "group_id": "relevance"},
         "elasticsearch": {"urls": [stack.elasticsearch_url]},
         "state_index": "relevance-state",
-        "topics": {name: f"relevance-{name}" for name in TopicSettings.model_fields if name != "replication_factor"},
+        "topics": {
+            name: f"relevance-{name}" for name, one in TopicSettings.model_fields.items() if one.annotation is str
+        },
         "admin": {"port": 0},
         "log": {"format": "json"},
         "routes": [*settings["routes"], noveleval],

@@ -58,6 +58,8 @@ def test_what_is_right_is_taken():
         (route(version_from="envelope:source.lsn"), "needs format = debezium"),
         (route(version_from="key"), "version_from can be"),
         (route(refresh_interval="soon"), "routes.0.refresh_interval"),
+        ({"topics": {"redrive": "streamer-backlog"}}, "two of the streamer's own topics have the same name"),
+        (route(topics=["films", "streamer-redrive"]), "names 'streamer-redrive', which the streamer itself fills"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(sections, told):

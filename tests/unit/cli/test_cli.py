@@ -31,7 +31,8 @@ def config(tmp_path):
     return path
 
 
-COMMANDS = ["setup", "load", "run", "status", "ops", "config"]
+COMMANDS = ["setup", "load", "run", "status", "dlq", "ops", "config"]
+OF_DLQ = ["list", "show", "redrive", "discard"]
 
 
 def test_help_lists_the_commands():
@@ -40,9 +41,9 @@ def test_help_lists_the_commands():
     assert [command for command in COMMANDS if command not in done.stdout] == []
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*sorted({*COMMANDS} - {"dlq"}), *(f"dlq {command}" for command in OF_DLQ)])
 def test_each_command_has_help_and_takes_a_settings_file(command):
-    done = CliRunner().invoke(cli.app, [command, "--help"], env={"COLUMNS": "200"}, color=False)
+    done = CliRunner().invoke(cli.app, [*command.split(), "--help"], env={"COLUMNS": "200"}, color=False)
     assert done.exit_code == 0
     assert "STREAMER_CONFIG" in done.stdout
 
@@ -85,6 +86,11 @@ def test_defaults_are_a_table():
         (["load", "nope.csv", "--topic", "t"], "streamer: cannot read nope.csv: No such file or directory"),
         (["load", "nope", "--topic", "t"], "streamer: cannot tell the format of nope from its name"),
         (["load", "a.csv", "--topic", "t", "--rate", "fast"], "streamer: the rate 'fast' is not a number"),
+        (["dlq", "redrive"], "streamer: which dead letters? Name a filter"),
+        (["dlq", "discard", "--all", "--route", "films"], "streamer: --all and a filter contradict each other"),
+        (["dlq", "list", "--since", "soon"], "streamer: the time 'soon' is neither an ISO time nor an age"),
+        (["dlq", "show", "films"], "streamer: 'films' is no place such as streamer-dead-letters-0@17"),
+        (["dlq", "redrive", "--all", "--rate", "fast"], "streamer: the rate 'fast' is not a number"),
         (["ops", "--windows", "x"], "streamer: the windows 'x' are not whole seconds"),
     ],
 )
@@ -104,7 +110,7 @@ def test_wrong_settings_are_named_without_their_values():
 
 
 def test_what_fails_is_one_message_and_status_1(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "_settings", fail)
+    monkeypatch.setattr(cli, "read_settings", fail)
     monkeypatch.setattr(sys, "argv", ["streamer", "status"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

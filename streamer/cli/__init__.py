@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import streamer
+from streamer.cli import dlq
+from streamer.cli.common import AsJson, Config, print_json, print_line, print_lines, read_settings, use
 from streamer.errors import InputError, SettingsError, StreamerError
-
-if TYPE_CHECKING:
-    from streamer.settings import Settings
 
 EXIT_WRONG_INPUT = 2
 EXIT_FAILED = 1
-
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML); also STREAMER_CONFIG.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 app = typer.Typer(
     help="Index Kafka topics into Elasticsearch through a learned sparse encoder, at the encoder's pace.",
@@ -31,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> None:
@@ -57,7 +50,7 @@ def options(
 ) -> None:
     """Take the options that stand before the command."""
     del version
-    _use(config)
+    use(config)
 
 
 @app.command()
@@ -67,14 +60,14 @@ def setup(
     as_json: AsJson = False,
 ) -> None:
     """Create topics, deployments, state index, pipelines and indices; show what differs and change nothing of it."""
-    settings = _settings(config)
+    settings = read_settings(config)
     from streamer.setup.step import Step
     from streamer.setup.steps import setup as set_up
 
     steps: list[Step] = []
-    asyncio.run(set_up(settings, steps.append if as_json else _print_line, timeout))
+    asyncio.run(set_up(settings, steps.append if as_json else print_line, timeout))
     if as_json:
-        _print_json([step for step in steps if step.state != "waiting"])
+        print_json([step for step in steps if step.state != "waiting"])
 
 
 @app.command()
@@ -98,7 +91,7 @@ def load(
     as_json: AsJson = False,
 ) -> None:
     """Make each row of a file a record of a topic, once: a second load of the same file does nothing."""
-    settings = _settings(config)
+    settings = read_settings(config)
     from streamer.tools.load import Load
     from streamer.tools.load import load as load_file
     from streamer.tools.pace import per_second
@@ -116,7 +109,7 @@ def load(
         skip_broken=skip_broken,
     )
     report = load_file(settings, wanted)
-    _print_json(report) if as_json else _print_line(report)
+    print_json(report) if as_json else print_line(report)
 
 
 @app.command()
@@ -125,7 +118,7 @@ def run(
     progress: Annotated[bool, typer.Option("--progress", help="Show a live line.")] = False,
 ) -> None:
     """Index what the routes say until SIGTERM or Ctrl-C, then finish what is in flight and commit it."""
-    settings = _settings(config)
+    settings = read_settings(config)
     import uvloop
 
     from streamer.pipeline import run as run_pipeline
@@ -141,7 +134,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show lag, group, rates, deployments and indices; a part that cannot be reached is shown as such."""
-    settings = _settings(config)
+    settings = read_settings(config)
     from streamer.tools.status_view import show
 
     asyncio.run(show(settings, watch=watch, as_json=as_json))
@@ -153,7 +146,7 @@ def ops(
     windows: Annotated[str, typer.Option(metavar="S,S", help="Sizes of the windows in seconds.")] = "10,60",
 ) -> None:
     """Serve outcomes in tumbling windows as JSON on the ops port; optional, nothing depends on it."""
-    settings = _settings(config)
+    settings = read_settings(config)
     from streamer.ops.windows import window_sizes
 
     sizes = window_sizes(windows)
@@ -177,37 +170,7 @@ def config(
     from streamer.tools.config import effective, lines, markdown, rows
 
     if defaults:
-        _print_json(list(rows(Settings))) if as_json else typer.echo(markdown(rows(Settings)))
+        print_json(list(rows(Settings))) if as_json else typer.echo(markdown(rows(Settings)))
         return
-    values = effective(_settings(config))
-    _print_json(values) if as_json else _print_lines(lines(values))
-
-
-def _use(config: Path | None) -> None:
-    if config is not None:
-        os.environ["STREAMER_CONFIG"] = str(config)
-
-
-def _settings(config: Path | None) -> Settings:
-    from streamer import logs
-    from streamer.settings import load
-
-    _use(config)
-    settings = load()
-    logs.configure(settings.log.level, settings.log.format)
-    return settings
-
-
-def _print_line(line: object) -> None:
-    typer.echo(str(line))
-
-
-def _print_lines(lines: Iterable[object]) -> None:
-    for line in lines:
-        _print_line(line)
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    typer.echo(msgspec.json.encode(value))
+    values = effective(read_settings(config))
+    print_json(values) if as_json else print_lines(lines(values))
