@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from tests.fixtures.kafka import Sent
 
 STAGE_BITS, OFFSET_BITS = 2, 44
+Place = tuple[int, int, int]
+"""Epoch, partition and offset of a record."""
 
 
 class Kind(enum.Enum):
@@ -30,7 +32,7 @@ class Fact:
     epoch: int
 
     @property
-    def place(self) -> tuple[int, int, int]:
+    def place(self) -> Place:
         return (self.epoch, self.record.partition, self.record.offset)
 
     @property
@@ -67,6 +69,3 @@ class History:
     def good(self, key: bytes) -> list[Fact]:
         """Return the good records of a key, oldest first."""
         return list(self._good.get(key, ()))
-
-    def newest(self, key: bytes) -> Fact:
-        return self._good[key][-1]

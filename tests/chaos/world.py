@@ -120,6 +120,8 @@ class World:
             "deployments": [deployment],
             "route": {"inference": [{"input": "text", "output": OUTPUT}], "properties": PROPERTIES},
             "flow": FLOW | {"drain_timeout_s": 5.0},
+            # Poison comes by the dozen here, and that is meant.
+            "limits": {"dead_letters_per_minute": 100_000, "dead_letters_per_run": 100_000},
             "admin": {"port": 0},
         }
 
