@@ -55,10 +55,13 @@ class History:
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
+        self.ends: dict[int, int] = {}
+        """The next offset of each partition of the present topic, as far as is known."""
         self._good: defaultdict[bytes, list[Fact]] = defaultdict(list)
 
     def add(self, fact: Fact) -> None:
         self.facts.append(fact)
+        self.ends[fact.record.partition] = fact.record.offset + 1
         if fact.kind is Kind.GOOD and fact.record.key is not None:
             self._good[fact.record.key].append(fact)
 

@@ -151,7 +151,7 @@ def test_the_table_has_a_row_for_each_fault_that_came():
     first, second = list(FAULTS)[:2]
     outcomes = [
         Outcome(1, [Spell((first,), 1.0, 2.0, 3), Spell((first, second), 1.0, 4.0, 0)]),
-        Outcome(2, [Spell((first,), 1.0, 9.0, 1)], problems=["x"], lost=1),
+        Outcome(2, [Spell((first,), 1.0, 9.0, 1, lost=1)], problems=["x"]),
     ]
     rows = [line.split(" | ") for line in table(outcomes).splitlines() if line.startswith("| `")]
     assert [row[0] for row in rows] == [f"| `{first}`", f"| `{second}`"]
