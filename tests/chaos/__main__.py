@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -91,13 +90,12 @@ def apart(plan: Plan, folder: Path) -> Outcome:
             env=_clean(os.environ),
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
         try:
             process.wait(plan.seconds * 3 + BESIDE_S)
         except subprocess.TimeoutExpired:
-            # The stack ends with it: its guard sees to that.
-            os.killpg(process.pid, signal.SIGKILL)
+            # Stack and streamers end with it.
+            process.kill()
             process.wait()
     return _told(plan, file, log.read_text("utf-8", "replace"))
 

@@ -13,7 +13,7 @@ from random import Random
 
 import httpx
 
-from tests.chaos.world import ENCODER, QUEUE, Slot, World, empty
+from tests.chaos.world import ENCODER, QUEUE, SYNTHETIC, Slot, World, empty
 from tests.fixtures.tcp import TcpProxy
 
 Strike = Callable[[World, Random], AbstractContextManager[None]]
@@ -313,6 +313,19 @@ def encoder_killed(world: World, choose: Random) -> Iterator[None]:
             # As on a real node: too many deaths in a day, and somebody has to start it anew.
             world.elastic.stop_deployment(world.case.deployment)
             start_deployment(world)
+
+
+@fault("another model started under the deployment's name, then the right one again", 3, 5, DEPLOYMENT, STREAMER)
+def deployment_replaced(world: World, choose: Random) -> Iterator[None]:
+    """Streamers end by themselves and refuse to start until the right one is back."""
+    world.elastic.stop_deployment(world.case.deployment)
+    other = SYNTHETIC if world.kind.model == ENCODER else ENCODER
+    world.elastic.start_deployment(world.case.deployment, model=other)
+    try:
+        yield
+    finally:
+        world.elastic.stop_deployment(world.case.deployment)
+        start_deployment(world)
 
 
 # --- the topic
