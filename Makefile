@@ -44,8 +44,8 @@ constraints: ## resolve constraints.txt anew (needs uv; UPGRADE=1: to the newest
 bench: setup ## what the data path costs beside the encoder, side by side with other clients
 	$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: setup ## kill -9 at 20 random moments (ARGS='--seed N' repeats one)
-	$(BIN)/python -m pytest tests/integration/test_kill.py --kills 20 $(ARGS)
+chaos: setup ## 20 seeds of 2 minutes of faults and a soak of 10, then a table (ARGS='--seeds 1 --seed N' repeats one)
+	$(BIN)/python -m tests.chaos --seeds 20 --seconds 120 --soak 600 --jobs 2 $(ARGS)
 
 clean: ## remove what set-up and runs have made, the environment included
 	rm -rf $(VENV) .local build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

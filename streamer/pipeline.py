@@ -105,7 +105,10 @@ def wire(settings: Settings, routes: Mapping[str, Route], origins: Origins, door
 
     # A window for each deployment, shared by its routes; one more for what needs no inference.
     limits = {route.deployment: FixedLimit(flow.documents_per_allocation) for route in routes.values()}
-    watchers = {name: Watcher(doors.elastic, name, limit, runtime) for name, limit in limits.items()}
+    models = {wanted.id: wanted.model_id for wanted in settings.deployments if wanted.type == "deployment"}
+    watchers = {
+        name: Watcher(doors.elastic, name, limit, runtime, model=models.get(name)) for name, limit in limits.items()
+    }
     gates = {name: Gate(limit, clock, bell.ring) for name, limit in limits.items()}
     gates[PLAIN] = Gate(FixedLimit(flow.plain_bulk_max_documents * PLAIN_BULKS), clock, bell.ring)
 

@@ -27,6 +27,7 @@ class Capacity(msgspec.Struct, frozen=True):
     inferences: int
     inference_ms: float | None
     worked_ms: float
+    model: str = ""
 
 
 def capacity_of(stats: Mapping[str, Any], deployment: str) -> Capacity | None:
@@ -38,7 +39,7 @@ def capacity_of(stats: Mapping[str, Any], deployment: str) -> Capacity | None:
     for model in stats.get("trained_model_stats", ()):
         found = model.get("deployment_stats", {})
         if found.get("deployment_id") == deployment:
-            return _capacity(found)
+            return _capacity(found, found.get("model_id") or model.get("model_id", ""))
     return None
 
 
@@ -50,7 +51,7 @@ def busy_share(earlier: Capacity, later: Capacity, seconds: float) -> float | No
     return min(1.0, worked / 1_000 / seconds / later.allocations)
 
 
-def _capacity(found: Mapping[str, Any]) -> Capacity:
+def _capacity(found: Mapping[str, Any], model: str) -> Capacity:
     nodes = [node for node in found.get("nodes", ()) if _is_started(node)]
     inferences = sum(node.get("inference_count", 0) for node in nodes)
     worked = sum(node.get("inference_count", 0) * node.get("average_inference_time_ms", 0.0) for node in nodes)
@@ -64,6 +65,7 @@ def _capacity(found: Mapping[str, Any]) -> Capacity:
         inferences=inferences,
         inference_ms=_mean_time(nodes),
         worked_ms=worked,
+        model=model,
     )
 
 

@@ -6,7 +6,7 @@ from streamer import logs
 from streamer.admission.capacity import Capacity, busy_share, capacity_of
 from streamer.admission.limit import Limit
 from streamer.elastic import Elastic
-from streamer.errors import ElasticError
+from streamer.errors import ElasticError, SetupDifference
 from streamer.metrics import ALLOCATIONS, BUSY, PENDING
 from streamer.runtime import Runtime
 
@@ -16,9 +16,12 @@ log = logs.get("admission")
 class Watcher:
     """Follows one deployment; needs the privilege `monitor_ml`, and does without it."""
 
-    def __init__(self, elastic: Elastic, deployment: str, limit: Limit, runtime: Runtime) -> None:
-        """Watch `deployment` for `limit`."""
+    def __init__(
+        self, elastic: Elastic, deployment: str, limit: Limit, runtime: Runtime, *, model: str | None = None
+    ) -> None:
+        """Watch `deployment` for `limit`; it must stay of `model`, or of the first one seen when that is None."""
         self._elastic, self._deployment, self._limit = elastic, deployment, limit
+        self._model = model
         self._clock, self._meter, self._bell = runtime.clock, runtime.meter, runtime.bell
         self.capacity: Capacity | None = None
         self.busy: float | None = None
@@ -26,15 +29,16 @@ class Watcher:
         self._complained = False
 
     async def run(self, interval: float) -> None:
-        """Look every `interval` seconds until cancelled."""
+        """Look every `interval` seconds until cancelled. Raises what `look` raises."""
         while True:
             await self.look()
             self._bell.ring()
             await self._clock.sleep(interval)
 
     async def look(self) -> None:
-        """Read the statistics once."""
+        """Read the statistics once. Raises SetupDifference when another model has taken the deployment's name."""
         capacity = await self._read()
+        self._hold_model(capacity)
         now = self._clock.monotonic()
         self.busy = None
         if capacity is not None and self.capacity is not None:
@@ -42,6 +46,16 @@ class Watcher:
         self.capacity, self._seen_at = capacity, now
         self._limit.on_capacity(capacity)
         self._show()
+
+    def _hold_model(self, capacity: Capacity | None) -> None:
+        """Tokens of two models in one index cannot be compared, and nothing in an answer tells them apart."""
+        if capacity is None or not capacity.model:
+            return
+        self._model = self._model or capacity.model
+        if capacity.model != self._model:
+            lines = [f"model_id: {self._model!r} expected, {capacity.model!r} found"]
+            way_out = "start the deployment with the model of the settings again, or index anew with the other one"
+            raise SetupDifference("deployment", self._deployment, lines, way_out)
 
     async def _read(self) -> Capacity | None:
         try:

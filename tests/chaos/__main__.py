@@ -6,17 +6,18 @@ Each run is a process with a stack of its own, ended by force when it takes far 
 import argparse
 import json
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.chaos.faults import FAULTS
 from tests.chaos.report import table
 from tests.chaos.run import Outcome, Plan, run
+from tests.conftest import SETTINGS
 
 BESIDE_S = 600.0
 """What a run may take beside its faults: start, the last recovery, rest, and a busy machine."""
@@ -67,9 +68,13 @@ def plans(given: argparse.Namespace) -> Iterator[Plan]:
 
 def one(plan: Plan, file: Path) -> int:
     """Do one run in this process and write what it came to."""
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-        outcome = run(plan, Path(folder), say)
+    folder = file.parent / "world"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    outcome = run(plan, folder, say)
     file.write_text(json.dumps(outcome.to_json()))
+    if not outcome.problems:
+        shutil.rmtree(folder)
     return 0
 
 
@@ -82,17 +87,22 @@ def apart(plan: Plan, folder: Path) -> Outcome:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, f"--faults={','.join(plan.faults)}", f"--outcome={file}"],
+            env=_clean(os.environ),
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
         try:
             process.wait(plan.seconds * 3 + BESIDE_S)
         except subprocess.TimeoutExpired:
-            # The stack ends with it: its guard sees to that.
-            os.killpg(process.pid, signal.SIGKILL)
+            # Stack and streamers end with it.
+            process.kill()
             process.wait()
     return _told(plan, file, log.read_text("utf-8", "replace"))
+
+
+def _clean(environment: Mapping[str, str]) -> dict[str, str]:
+    """Keep settings of the shell away from the runs."""
+    return {name: value for name, value in environment.items() if not name.startswith(SETTINGS)}
 
 
 def _told(plan: Plan, file: Path, log: str) -> Outcome:

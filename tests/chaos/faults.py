@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
@@ -12,11 +13,13 @@ from random import Random
 
 import httpx
 
-from tests.chaos.world import ENCODER, QUEUE, Slot, World, empty
+from tests.chaos.world import ENCODER, QUEUE, SYNTHETIC, Slot, World, empty
 from tests.fixtures.tcp import TcpProxy
 
 Strike = Callable[[World, Random], AbstractContextManager[None]]
 
+NDJSON = {"content-type": "application/x-ndjson"}
+FLOOD_PAUSE_S = 0.02
 STREAMER, KAFKA, ELASTIC, DEPLOYMENT, TOPIC = "streamer", "kafka", "elasticsearch", "deployment", "topic"
 
 
@@ -304,10 +307,25 @@ def encoder_killed(world: World, choose: Random) -> Iterator[None]:
     try:
         yield
     finally:
+        states = {"started", "failed"}
+        world.until(lambda: world.elastic.state(world.case.deployment) in states, "the end of the encoder's restart")
         if world.elastic.state(world.case.deployment) == "failed":
             # As on a real node: too many deaths in a day, and somebody has to start it anew.
             world.elastic.stop_deployment(world.case.deployment)
             start_deployment(world)
+
+
+@fault("another model started under the deployment's name, then the right one again", 3, 5, DEPLOYMENT, STREAMER)
+def deployment_replaced(world: World, choose: Random) -> Iterator[None]:
+    """Streamers end by themselves and refuse to start until the right one is back."""
+    world.elastic.stop_deployment(world.case.deployment)
+    other = SYNTHETIC if world.kind.model == ENCODER else ENCODER
+    world.elastic.start_deployment(world.case.deployment, model=other)
+    try:
+        yield
+    finally:
+        world.elastic.stop_deployment(world.case.deployment)
+        start_deployment(world)
 
 
 # --- the topic
@@ -383,11 +401,8 @@ def _flood(world: World, ended: threading.Event) -> None:
     pipeline = f"{world.case.name}-elser"
     with httpx.Client(base_url=world.stack.elasticsearch_url, timeout=60.0) as http:
         while not ended.is_set():
-            answer = http.post(
-                "/_bulk",
-                params={"pipeline": pipeline},
-                content=operations,
-                headers={"content-type": "application/x-ndjson"},
-            )
-            assert answer.status_code == httpx.codes.OK, answer.text
-            time.sleep(0.02)
+            with contextlib.suppress(httpx.TransportError):
+                answer = http.post("/_bulk", params={"pipeline": pipeline}, content=operations, headers=NDJSON)
+                items = answer.json().get("items", ()) if answer.is_success else ()
+                world.foreign += sum("error" not in item["index"] for item in items)
+            time.sleep(FLOOD_PAUSE_S)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from tests.fixtures.kafka import Sent
 
 STAGE_BITS, OFFSET_BITS = 2, 44
+Place = tuple[int, int, int]
+"""Epoch, partition and offset of a record."""
 
 
 class Kind(enum.Enum):
@@ -30,7 +32,7 @@ class Fact:
     epoch: int
 
     @property
-    def place(self) -> tuple[int, int, int]:
+    def place(self) -> Place:
         return (self.epoch, self.record.partition, self.record.offset)
 
     @property
@@ -53,10 +55,13 @@ class History:
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
+        self.ends: dict[int, int] = {}
+        """The next offset of each partition of the present topic, as far as is known."""
         self._good: defaultdict[bytes, list[Fact]] = defaultdict(list)
 
     def add(self, fact: Fact) -> None:
         self.facts.append(fact)
+        self.ends[fact.record.partition] = fact.record.offset + 1
         if fact.kind is Kind.GOOD and fact.record.key is not None:
             self._good[fact.record.key].append(fact)
 
@@ -67,6 +72,3 @@ class History:
     def good(self, key: bytes) -> list[Fact]:
         """Return the good records of a key, oldest first."""
         return list(self._good.get(key, ()))
-
-    def newest(self, key: bytes) -> Fact:
-        return self._good[key][-1]

@@ -12,6 +12,7 @@ Two rules, by key:
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,10 +37,20 @@ class Look:
     """What was seen: versions by key, None for a document that is not there."""
 
     how: str
+    seconds: float
     begun: int
     committed: Mapping[int, int]
     replays: frozenset[int]
     seen: Mapping[bytes, int | None]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A state that was seen although the record of `rank` of the key was done, or had been seen, before."""
+
+    key: bytes
+    rank: int
+    text: str
 
 
 @dataclass
@@ -66,7 +77,8 @@ class Reader(threading.Thread):
 
     def __init__(self, kafka: Kafka, elastic: Elastic, writer: Writer, names: Names, choose: Random) -> None:
         super().__init__(name="reader", daemon=True)
-        self.violations: list[str] = []
+        self.violations: dict[tuple[bytes, int], Violation] = {}
+        """The first of each, by key and the rank that should have been there."""
         self.failure: BaseException | None = None
         self.inferences = Inferences()
         self.looks: Counter[str] = Counter()
@@ -75,7 +87,7 @@ class Reader(threading.Thread):
         self._replays: list[Replay] = []
         self._pending: deque[Look] = deque()
         self._last: dict[tuple[str, bytes], int] = {}
-        self._end = threading.Event()
+        self._end, self._birth = threading.Event(), time.monotonic()
 
     def run(self) -> None:
         try:
@@ -115,7 +127,7 @@ class Reader(threading.Thread):
             seen, how = self._get(keys), "get"
         else:
             seen, how = self._search(), "search"
-        look = Look(how, self._writer.begun, committed, replays, seen)
+        look = Look(how, time.monotonic() - self._birth, self._writer.begun, committed, replays, seen)
         self.inferences.look(self._elastic.inferences(self._names.deployment))
         return look
 
@@ -157,12 +169,15 @@ class Reader(threading.Thread):
         key, partition = record.key or b"", record.partition
         floor = _floor(facts, look.committed)
         rank = rank_of(version) if version is not None else _rank_of_absence(facts, max(floor, self._seen(look, key)))
-        what = f"{look.how} of {key!r} (partition {partition}): version {version}"
+        what = f"{look.how} of {key!r} (partition {partition}) after {look.seconds:.1f} s: version {version}"
         if rank < floor:
-            self.violations.append(f"{what}, but rank {floor} is committed: {dict(look.committed)}")
-        elif rank < self._seen(look, key) and partition not in look.replays:
-            self.violations.append(f"{what}, but rank {self._seen(look, key)} was seen before and nothing died")
+            self._note(key, floor, f"{what}, but rank {floor} is committed: {dict(look.committed)}")
+        elif rank < (seen := self._seen(look, key)) and partition not in look.replays:
+            self._note(key, seen, f"{what}, but rank {seen} was seen before and nothing died")
         self._last[look.how, key] = rank
+
+    def _note(self, key: bytes, rank: int, text: str) -> None:
+        self.violations.setdefault((key, rank), Violation(key, rank, text))
 
     def _seen(self, look: Look, key: bytes) -> int:
         return self._last.get((look.how, key), 0)

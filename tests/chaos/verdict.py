@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.chaos.history import Fact, History, Kind, rank_of
+from tests.chaos.history import Fact, History, Kind, Place, rank_of
 from tests.chaos.writer import id_of
 from tests.fixtures.elastic import Found
 from tests.fixtures.scenario import OUTPUT, Json
 from tests.fixtures.truth import BESIDE, RESERVED, has_text
 
-BY_DECREE = "answered by the fault"
-"""Said by a document that was alone in a request which a fault answered with 400: told so, it is a dead letter."""
+DECREES = ("fault [http_status] answers with 400", "too_large")
+"""What the dead letter of a good record says that was alone in a request when a fault answered it with 400 or 413.
+
+Nobody could tell that answer from one about the document itself, so it is a dead letter rightly.
+"""
 
 
 @dataclass
@@ -31,10 +34,11 @@ class Verdict:
         return [f"{name}: {line}" for name in ("lost", "stale", "wrong", "buried") for line in getattr(self, name)]
 
 
-def judge(history: History, found: Mapping[str, Found], letters: Iterable[Json]) -> Verdict:
+def judge(history: History, found: Mapping[str, Found], letters: Sequence[Json]) -> Verdict:
     """Hold documents and dead letters against what was sent."""
     verdict = Verdict()
-    decreed = _judge_letters(verdict, history, list(letters))
+    decreed = condemned(letters)
+    _judge_letters(verdict, history, letters, decreed)
     expected = {}
     for key in history.documents():
         good = [fact for fact in history.good(key) if fact.place not in decreed]
@@ -72,27 +76,37 @@ def _difference(fact: Fact, found: Found) -> str:
     return "" if place == fact.place else f"it says that it comes from {place}"
 
 
-def _judge_letters(verdict: Verdict, history: History, letters: list[Json]) -> set[tuple[int, int, int]]:
-    """Return the good records that a fault itself condemned."""
+def condemned(letters: Iterable[Json]) -> set[Place]:
+    """Return the places of records that a fault itself condemned."""
+    return {_place(letter) for letter in letters if any(decree in _reason(letter) for decree in DECREES)}
+
+
+def _judge_letters(verdict: Verdict, history: History, letters: Sequence[Json], decreed: set[Place]) -> None:
     facts = {fact.place: fact for fact in history.facts}
-    buried: dict[tuple[int, int, int], str] = {
-        (letter["epoch"], letter["partition"], letter["offset"]): f"{letter['reason']} {letter['detail']}"
-        for letter in letters
-    }
+    buried = {_place(letter): _reason(letter) for letter in letters}
     good = {place for place in buried if place not in facts or facts[place].kind is Kind.GOOD}
-    decreed = {place for place in good if BY_DECREE in buried[place]}
     verdict.buried += [f"good record {place}: {buried[place]}" for place in sorted(good - decreed)]
-    verdict.buried += [f"poison {place} has no dead letter" for place in sorted(_due(history) - buried.keys())]
-    return decreed
+    verdict.buried += [f"poison {place} has no dead letter" for place in sorted(_due(history, decreed) - buried.keys())]
 
 
-def _due(history: History) -> set[tuple[int, int, int]]:
+def _place(letter: Json) -> Place:
+    return (letter["epoch"], letter["partition"], letter["offset"])
+
+
+def _reason(letter: Json) -> str:
+    return f"{letter['reason']} {letter['detail']}"
+
+
+def _due(history: History, decreed: set[Place]) -> set[Place]:
     """Return the records that must be dead letters.
 
     What Elasticsearch would refuse is refused only when it gets there, so a newer good record of its key may have
     spared it that.
     """
     undecodable = {fact.place for fact in history.facts if fact.kind is Kind.UNDECODABLE}
-    last = {key: history.newest(key).rank for key in history.documents()}
+    last = {
+        key: max((fact.rank for fact in history.good(key) if fact.place not in decreed), default=0)
+        for key in history.documents()
+    }
     unmapped = (fact for fact in history.facts if fact.kind is Kind.UNMAPPED)
     return undecodable | {fact.place for fact in unmapped if fact.rank > last.get(fact.record.key or b"", 0)}

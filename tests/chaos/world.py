@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -82,8 +83,13 @@ class World:
     kind: Kind
     say: Callable[[str], None] = print
     slots: list[Slot] = field(default_factory=list)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    foreign: int = 0
+    """Inferences that somebody else had made."""
     ends: list[str] = field(default_factory=list)
     """How streamers ended that nobody killed."""
+    crashes: list[str] = field(default_factory=list)
+    """Those of them that had no words for it."""
 
     def __enter__(self) -> Self:
         with ExitStack() as undo:
@@ -120,6 +126,8 @@ class World:
             "deployments": [deployment],
             "route": {"inference": [{"input": "text", "output": OUTPUT}], "properties": PROPERTIES},
             "flow": FLOW | {"drain_timeout_s": 5.0},
+            # Poison comes by the dozen here, and that is meant.
+            "limits": {"dead_letters_per_minute": 100_000, "dead_letters_per_run": 100_000},
             "admin": {"port": 0},
         }
 
@@ -150,12 +158,19 @@ class World:
         now = time.monotonic()
         if slot.running is not None:
             if not slot.expected:
-                self.ends.append(_last_words(slot.running))
-                self.say(f"  {slot.name} ended: {self.ends[-1]}")
+                self._note_end(slot.name, slot.running)
             slot.running.close()
             slot.running, slot.expected, slot.next_start = None, False, now + AGAIN_S
         if slot.wanted and now >= slot.next_start:
             slot.running = self._start(slot.name)
+
+    def _note_end(self, name: str, running: Running) -> None:
+        lines = running.log.read_text("utf-8", "replace").splitlines()
+        told = [line for line in lines if line.startswith("streamer: ")] or lines[-1:]
+        self.ends.append(f"status {running.wait()}: {' '.join(told)[:300]}")
+        self.say(f"  {name} ended: {self.ends[-1]}")
+        if any(line.startswith("Traceback") for line in lines):
+            self.crashes.append(f"{running.log.name}: {lines[-1][:300]}")
 
     def _start(self, name: str) -> Running:
         static = {"STREAMER_KAFKA__GROUP_INSTANCE_ID": name} if self.kind.static else {}
@@ -163,7 +178,7 @@ class World:
 
     def add(self) -> Slot:
         """Start one more streamer."""
-        slot = Slot(f"streamer-{len(self.slots) + 1}")
+        slot = Slot(f"streamer-{next(self.numbers)}")
         slot.running = self._start(slot.name)
         self.slots.append(slot)
         return slot
@@ -193,17 +208,7 @@ class World:
 
     def expect_replay(self) -> None:
         """Say that something dies now whose unacknowledged work will be done again."""
-        self.reader.replay(self.sent_ends())
-
-    def sent_ends(self) -> dict[int, int]:
-        """Return the log's ends, or what is known of them while Kafka is away."""
-        if self.stack.kafka.running:
-            return self.kafka.ends(self.case.topic)
-        ends: dict[int, int] = {}
-        for fact in self.writer.history.facts:
-            if fact.epoch == self.writer.epoch:
-                ends[fact.record.partition] = fact.record.offset + 1
-        return ends
+        self.reader.replay(self.writer.ends())
 
     def turn_clock(self, hours: float) -> None:
         """Let the streamers' wall clocks be wrong by so much."""
@@ -233,6 +238,21 @@ class World:
         committed = self.kafka.committed(self.case.group, self.case.topic)
         return all(committed.get(number, 0) >= end for number, end in ends.items())
 
+    def repeated(self) -> int:
+        """Return how many inferences were made beyond one for each record that was sent to one; exact at rest."""
+        return self.reader.inferences.total - self.foreign - self.sends.distinct
+
+    def await_looks(self, count: int) -> None:
+        """Wait until the reader has looked so often again."""
+        first = sum(self.reader.looks.values())
+        self.until(lambda: sum(self.reader.looks.values()) >= first + count, "the reader's next look")
+
+    def hold_conservation(self) -> None:
+        """Hold the law of conservation at every streamer that has started."""
+        for slot in self.slots:
+            if slot.alive and slot.running is not None and slot.running.event("started"):
+                slot.running.status()
+
     def heal(self) -> None:
         """End whatever may still be broken, and leave one streamer."""
         self.kafka_net.heal()
@@ -251,12 +271,6 @@ class World:
         ]
         committed = self.kafka.committed(self.case.group, self.case.topic)
         return "\n".join([f"committed {committed} of {self.kafka.ends(self.case.topic)}", *told])
-
-
-def _last_words(running: Running) -> str:
-    lines = running.log.read_text("utf-8", "replace").splitlines()
-    told = [line for line in lines if line.startswith("streamer: ")] or lines[-1:]
-    return f"status {running.wait()}: {' '.join(told)[:300]}"
 
 
 @contextmanager

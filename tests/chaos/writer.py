@@ -92,11 +92,13 @@ class Writer(threading.Thread):
 
     def __init__(self, kafka: Kafka, topic: str, changes: Changes, per_second: int) -> None:
         super().__init__(name="writer", daemon=True)
+        self.kafka = kafka
         self.history, self.epoch = History(), 1
         self.failure: BaseException | None = None
+        self.under_way = 0
         self.begun = self.finished = 0
         """How many times it sent; what was sent before `finished` reached `begun` of then is in the history."""
-        self._kafka, self._topic, self._changes = kafka, topic, changes
+        self._topic, self._changes = topic, changes
         self._amount = max(1, round(per_second * PAUSE_S))
         self._extra: deque[list[Change]] = deque([changes.first()])
         self._end, self._go, self._idle = threading.Event(), threading.Event(), threading.Event()
@@ -111,6 +113,10 @@ class Writer(threading.Thread):
                     self._idle.set()
         except BaseException as error:  # noqa: BLE001 - the run looks at it
             self.failure = error
+
+    def ends(self) -> dict[int, int]:
+        """Return how far each partition may reach by now: what is under way may all be in one of them."""
+        return {number: end + self.under_way for number, end in self.history.ends.items()}
 
     def corrupt(self, count: int) -> None:
         """Send so many records of random bytes next."""
@@ -132,11 +138,11 @@ class Writer(threading.Thread):
 
     def _send(self) -> None:
         changes = self._extra.popleft() if self._extra else [self._changes.next() for _ in range(self._amount)]
-        self.begun += 1
-        sent = self._kafka.send(self._topic, [(key, value) for key, value, _ in changes])
+        self.begun, self.under_way = self.begun + 1, len(changes)
+        sent = self.kafka.send(self._topic, [(key, value) for key, value, _ in changes])
         for record, (_, _, kind) in zip(sent, changes, strict=True):
             self.history.add(Fact(record, kind, self.epoch))
-        self.finished += 1
+        self.finished, self.under_way = self.finished + 1, 0
 
 
 def _json(value: Json) -> bytes:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from streamer.admission.capacity import Capacity, busy_share, capacity_of
 
+MODEL = ".elser_model_2"
 NODE = {
     "node": {"7Xk": {"name": "ml-0", "roles": ["ml"]}},
     "routing_state": {"routing_state": "started"},
@@ -38,7 +39,7 @@ IDLE = {
 
 def stats(*nodes, **fields):
     found = {"deployment_id": "for_ingest", "state": "started", "queue_capacity": 1024, "nodes": list(nodes)} | fields
-    return {"count": 1, "trained_model_stats": [{"model_id": ".elser_model_2", "deployment_stats": found}]}
+    return {"count": 1, "trained_model_stats": [{"model_id": MODEL, "deployment_stats": found}]}
 
 
 def of(*nodes, **fields):
@@ -46,11 +47,11 @@ def of(*nodes, **fields):
 
 
 def test_a_node_at_work():
-    assert of(NODE) == Capacity("started", 4, 1, 1024, 47, 12, 100, 360.0, 35_000.0)
+    assert of(NODE) == Capacity("started", 4, 1, 1024, 47, 12, 100, 360.0, 35_000.0, MODEL)
 
 
 def test_a_node_that_was_never_asked_has_no_times():
-    assert of(IDLE) == Capacity("started", 2, 1, 1024, 0, 0, 0, None, 0.0)
+    assert of(IDLE) == Capacity("started", 2, 1, 1024, 0, 0, 0, None, 0.0, MODEL)
 
 
 def test_nodes_are_summed_and_times_weighted():
@@ -70,7 +71,7 @@ def test_only_started_nodes_count(state):
 
 @pytest.mark.parametrize("nodes", [[], [STARTING]])
 def test_scaled_to_zero_or_starting(nodes):
-    assert of(*nodes, state="starting") == Capacity("starting", 0, 0, 1024, 0, 0, 0, None, 0.0)
+    assert of(*nodes, state="starting") == Capacity("starting", 0, 0, 1024, 0, 0, 0, None, 0.0, MODEL)
 
 
 def test_several_deployments_of_one_model_are_told_apart():

@@ -2,9 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from streamer.admission.limit import FixedLimit
 from streamer.admission.watcher import Watcher
-from streamer.errors import ElasticRefused
+from streamer.errors import ElasticRefused, SetupDifference
 from streamer.metrics import STREAMER_METRICS, Meter
 from streamer.runtime import Runtime
 from tests.fakes.clock import LoopClock, in_virtual_time
@@ -59,3 +61,22 @@ async def test_a_reset_leaves_one_interval_unknown():
     after = stats(NODE | {"inference_count": 1})
     seen, _ = await watch(stats(NODE), after, after)
     assert [busy for _, busy, _ in seen] == [None, None, 0.0]
+
+
+def of_model(model_id):
+    answer = stats(NODE)
+    answer["trained_model_stats"][0]["deployment_stats"]["model_id"] = model_id
+    return answer
+
+
+@pytest.mark.parametrize("expected", [".elser_model_2", None])
+@in_virtual_time
+async def test_another_model_under_the_same_name_ends_the_program(expected):
+    async with asyncio.TaskGroup() as tasks:
+        runtime = Runtime(LoopClock(), Meter(STREAMER_METRICS), tasks)
+        door = Door(of_model(".elser_model_2"), {"trained_model_stats": []}, of_model("other"))
+        watcher = Watcher(door, "for_ingest", FixedLimit(32), runtime, model=expected)
+        await watcher.look()
+        await watcher.look()
+        with pytest.raises(SetupDifference, match=r"'.elser_model_2' expected, 'other' found"):
+            await watcher.look()
