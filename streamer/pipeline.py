@@ -28,7 +28,7 @@ from streamer.delivery.deadletter import Burial, DeadLetters
 from streamer.delivery.dispatcher import Dispatcher, Passage, bounds_of
 from streamer.delivery.fallback import Fallback
 from streamer.delivery.fuse import Fuse
-from streamer.delivery.markers import Markers
+from streamer.delivery.precedence import Precedence
 from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
 from streamer.delivery.retention import Retention
@@ -119,8 +119,8 @@ def wire(settings: Settings, routes: Mapping[str, Route], origins: Origins, door
     burial = Burial(letters, books, origins.topic_ids)
     stale = StaleWatch(routes, statistics.log_end, Fuse(clock, per_minute=settings.limits.stale_per_minute))
     codec = BulkCodec(routes, settings.state_index)
-    markers = Markers(doors.elastic, routes, settings.state_index)
-    courier = Courier(Kit(doors.elastic, codec, markers, window, burial, fallback, stale), books, runtime)
+    precedence = Precedence(doors.elastic, routes, settings.state_index)
+    courier = Courier(Kit(doors.elastic, codec, precedence, window, burial, fallback, stale), books, runtime)
     dispatcher = Dispatcher(books, Passage(gates, window, fallback), courier, bounds_of(flow), runtime)
 
     # In: the poll thread asks the desk, which decodes, books and says what to pause and commit.

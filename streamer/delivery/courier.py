@@ -17,7 +17,6 @@ from streamer.delivery.bulk import FILTER_PATH, BulkCodec
 from streamer.delivery.deadletter import Burial
 from streamer.delivery.fallback import Fallback
 from streamer.delivery.load import Load
-from streamer.delivery.markers import Markers
 from streamer.delivery.outcome import (
     MEMORY_SHORT,
     PROCESS_DIED,
@@ -29,6 +28,7 @@ from streamer.delivery.outcome import (
     Verdict,
     judge,
 )
+from streamer.delivery.precedence import Precedence
 from streamer.delivery.retry import Backoff, RetryPolicy
 from streamer.delivery.stale import StaleWatch
 from streamer.elastic import Elastic
@@ -65,7 +65,7 @@ class Kit(msgspec.Struct, frozen=True):
 
     elastic: Elastic
     codec: BulkCodec
-    markers: Markers
+    precedence: Precedence
     window: ByteWindow
     burial: Burial
     fallback: Fallback
@@ -149,7 +149,7 @@ class Courier:
             await self._bell.wait()
         trip.weight.resize(size)
         started = self._clock.monotonic()
-        verdicts = await self._kit.markers.checked(batch, self._ask)
+        verdicts = await self._kit.precedence.checked(batch, self._ask)
         trip.weight.resize(0)
         if any(verdict.reason in MEMORY_SHORT for verdict in verdicts):
             self._kit.window.pressed()

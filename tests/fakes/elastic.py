@@ -61,23 +61,23 @@ class FakeElastic:
         return {"took": 1, "ingest_took": 1, "errors": False, "items": answers}
 
     async def post(self, path: str, body: Json, **params: str) -> Json:
-        """Answer a `_mget` of markers."""
-        assert path == "/streamer-state/_mget"
-        self.looked_up.append(body["ids"])
+        """Answer a `_mget` of markers and documents."""
+        assert path == "/_mget"
+        self.looked_up.append([entry["_id"] for entry in body["docs"] if entry["_index"] == self.alias])
         if isinstance(self.unmarked, Exception):
             raise self.unmarked
-        return {"docs": [self._marker(name) for name in body["ids"]]}
+        return {"docs": [self._found(entry) for entry in body["docs"]]}
 
     @property
     def sent(self) -> list[list[str]]:
         """The ids of each request."""
         return [[name for name, _ in request.items] for request in self.requests]
 
-    def _marker(self, name: str) -> Json:
+    def _found(self, entry: Json) -> Json:
         if self.unmarked is not None:
-            return {"_id": name, "error": self.unmarked}
-        version = self.markers.get(name)
-        return {"_id": name, "found": False} if version is None else {"_id": name, "found": True, "_version": version}
+            return {"error": self.unmarked}
+        version = (self.versions if entry["_index"] == self.alias else self.markers).get(entry["_id"])
+        return {"found": False} if version is None else {"found": True, "_version": version}
 
     def _item(self, operation: str, meta: dict[str, Any]) -> dict[str, Any]:
         index = self.index if meta["_index"] == self.alias else meta["_index"]

@@ -16,7 +16,7 @@ from streamer.delivery.dispatcher import Dispatcher, Passage
 from streamer.delivery.fallback import Fallback
 from streamer.delivery.fuse import Fuse
 from streamer.delivery.load import Load
-from streamer.delivery.markers import Markers
+from streamer.delivery.precedence import Precedence
 from streamer.delivery.stale import StaleWatch
 from streamer.intake.flow import Bounds
 from streamer.metrics import STREAMER_METRICS, Meter
@@ -49,8 +49,8 @@ class Stage:
         self.fallback = Fallback(routes, "backlog", LEXICAL_AFTER_S, self.producer)
         stale = StaleWatch(routes, self.ends.get, Fuse(self.clock, per_minute=3))
         codec = BulkCodec(routes, "streamer-state")
-        markers = Markers(self.elastic, routes, "streamer-state")
-        kit = Kit(self.elastic, codec, markers, self.window, self.burial, self.fallback, stale)
+        precedence = Precedence(self.elastic, routes, "streamer-state")
+        kit = Kit(self.elastic, codec, precedence, self.window, self.burial, self.fallback, stale)
         self.courier = Courier(kit, self.books, self.runtime)
         self.courier._random = Random(1)
         self.generation = self.books.assign(P0)

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from streamer.delivery.bulk import marker_id
-from streamer.delivery.markers import judge
 from streamer.delivery.outcome import Action
+from streamer.delivery.precedence import judge
 from streamer.errors import ElasticRefused, ElasticTimeout, ElasticUnavailable
 from tests.fakes.clock import in_virtual_time
 from tests.fakes.elastic import QUEUE_FULL
@@ -106,7 +106,7 @@ async def test_without_markers_what_needs_them_is_held_and_the_rest_goes(failure
         delivery = world.deliver()
         await asyncio.sleep(2.0)
         assert world.elastic.sent == [["b"]]
-        assert world.gate.hold.reason == "markers_unreadable"
+        assert world.gate.hold.reason == "precedence_unknown"
         world.elastic.unmarked = None
         await delivery
         assert world.elastic.sent == [["b"], ["a"]]
@@ -114,6 +114,20 @@ async def test_without_markers_what_needs_them_is_held_and_the_rest_goes(failure
         world.check_all_is_done()
 
 
-@pytest.mark.parametrize("entry", [None, {}, {"_id": "m"}, {"_id": "m", "error": {"type": "x"}}])
-def test_a_marker_that_nobody_answered_for_is_a_hold(entry):
-    assert judge(entry, 1).action is Action.HOLD
+@pytest.mark.parametrize("entry", [{}, {"_id": "m"}, {"error": {"type": "x"}}, {"error": None}])
+def test_what_nobody_answered_for_is_a_hold(entry):
+    absent = {"found": False}
+    assert judge(entry, absent, 1).action is Action.HOLD
+    assert judge(absent, entry, 1).action is Action.HOLD
+
+
+@pytest.mark.parametrize(("version", "result"), [(VERSION + 1, "stale"), (VERSION, "repeated")])
+@in_virtual_time
+async def test_what_stands_in_the_index_already_is_not_inferred_again(version, result):
+    async with stage() as world:
+        world.elastic.versions["a"] = version
+        returned(world, "a", "b")
+        await world.deliver()
+        assert world.elastic.sent == [["b"]]
+        assert world.results() == {result: 1, "indexed": 1}
+        world.check_all_is_done()
