@@ -49,7 +49,7 @@ class FakeElastic:
     looked_up: list[list[str]] = field(default_factory=list)
 
     async def bulk(self, body: bytes, filter_path: str) -> dict[str, Any]:
-        actions = _actions(body)
+        actions = actions_of(body)
         ours = [meta for _, meta in actions if meta["_index"] == self.alias]
         items = tuple((meta["_id"], meta["version"]) for meta in ours)
         self.requests.append(Request(LoopClock().monotonic(), items))
@@ -98,7 +98,8 @@ def _conflict(name: str, held: int, version: int) -> str:
     return f"[{name}]: version conflict, current version [{held}] is higher or equal to the one provided [{version}]"
 
 
-def _actions(body: bytes) -> list[tuple[str, dict[str, Any]]]:
+def actions_of(body: bytes) -> list[tuple[str, dict[str, Any]]]:
+    """Return action and metadata of each item of a bulk."""
     lines = iter(body.split(b"\n")[:-1])
     found = []
     for line in lines:

@@ -32,7 +32,7 @@ LEXICAL_AFTER_S = 10.0
 
 
 class Stage:
-    def __init__(self, tasks, window=64, window_bytes=20_000_000, route=ROUTE, letters_per_minute=100):
+    def __init__(self, tasks, window=64, window_bytes=20_000_000, route=ROUTE, letters_per_minute=100, elastic=None):
         self.clock = LoopClock()
         self.runtime = Runtime(self.clock, Meter(STREAMER_METRICS), tasks)
         self.books = Books(Bounds(10_000, 10_000_000), self.clock, self.runtime.bell.ring)
@@ -40,7 +40,7 @@ class Stage:
             lane: Gate(FixedLimit(window), self.clock, self.runtime.bell.ring) for lane in (LANE, "other", PLAIN)
         }
         self.gate = self.gates[LANE]
-        self.elastic, self.producer = FakeElastic(), FakeProducer()
+        self.elastic, self.producer = elastic or FakeElastic(), FakeProducer()
         self.ends = {P0: 1_000}
         routes = {"films": route}
         letters = DeadLetters(self.producer, "dead", "one", self.clock, Fuse(self.clock, per_minute=letters_per_minute))
