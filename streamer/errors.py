@@ -6,7 +6,8 @@ StreamerError
 │   ├── SetupDifference        an existing resource differs from what the settings ask for
 │   └── DeploymentNotReady     a deployment did not start in time
 ├── StateError                 the state index does not fit the topics or the program
-│   └── StaleBurst             records lose against versions that their topic cannot have given
+│   ├── StaleBurst             records lose against versions that their topic cannot have given
+│   └── GroupNotEmpty          a command needs the consumer group without members, and it has some
 ├── KafkaError                 Kafka refused or could not be reached
 │   ├── KafkaUnavailable       no broker answered in time
 │   ├── DeadLetterUndelivered  a dead letter was not acknowledged
@@ -63,6 +64,10 @@ class StateError(StreamerError):
 
 class StaleBurst(StateError):
     """many records were beaten by versions that their topic cannot have given"""
+
+
+class GroupNotEmpty(StateError):
+    """the consumer group has members"""
 
 
 class KafkaError(StreamerError):

@@ -47,6 +47,12 @@ CONSERVATION = Metric(
 LAG = Metric("streamer_lag_records", "gauge", ("topic", "partition"), "Log end minus what is committed")
 OUTSTANDING_BYTES = Metric("streamer_outstanding_bytes", "gauge", (), "Bytes of records taken and not yet done")
 PAUSED = Metric("streamer_paused_partitions", "gauge", (), "Partitions that are paused because a bound is reached")
+SKIPPED = Metric(
+    "streamer_skipped_records_total",
+    "counter",
+    ("topic", "partition"),
+    "Offsets that retention took before they were read: between what was expected and the first that there still is",
+)
 FETCHED_BYTES = Metric(
     "streamer_kafka_fetched_bytes_total",
     "counter",
@@ -107,6 +113,7 @@ STREAMER_METRICS = (
     LAG,
     OUTSTANDING_BYTES,
     PAUSED,
+    SKIPPED,
     FETCHED_BYTES,
     CONSUMED_BYTES,
     COMMITS,

@@ -39,20 +39,24 @@ from streamer.health import AdminServer, admin_app
 from streamer.intake.flow import Bounds
 from streamer.intake.route import Route
 from streamer.kafka.admin import Admin
+from streamer.kafka.limited import Limited
 from streamer.kafka.producer import Producer
 from streamer.kafka.source import Source
 from streamer.kafka.statistics import Statistics
 from streamer.metrics import STREAMER_METRICS, Meter
-from streamer.model import BACKLOG, PLAIN, REDRIVE
+from streamer.model import BACKLOG, PLAIN, REDRIVE, Partition
 from streamer.runtime import Runtime
 from streamer.settings import Settings
 from streamer.setup.check import check
-from streamer.setup.origins import Origins, routes_of
+from streamer.setup.origins import OldOrigins, Origins, routes_of
 from streamer.setup.state import EpochList
+from streamer.setup.watch import Watch
 from streamer.tools.live import show
 
 PLAIN_BULKS = 4
 """Bulks without inference that may be in flight at a time."""
+
+DRAIN_LOOK_SECONDS = 0.1
 
 log = logs.get("streamer")
 
@@ -71,6 +75,7 @@ class Stream(msgspec.Struct, frozen=True):
     source: Source
     dispatcher: Dispatcher
     watchers: Mapping[str, Watcher]
+    watch: Watch
     publisher: Publisher
     retention: Retention
     report: Report
@@ -83,20 +88,42 @@ async def run(settings: Settings, *, progress: bool = False) -> None:
     later only what cannot be waited out, with everything uncommitted kept.
     """
     failpoints.arm()
-    async with _open(settings) as doors:
+    async with _open(settings) as doors, _watched() as runtime:
         routes = routes_of(settings.routes, await check(doors.elastic, settings))
-        cluster = await asyncio.to_thread(doors.admin.cluster_id)
-        async with _watched() as runtime:
-            epochs = EpochList(doors.elastic, settings.state_index, cluster, runtime.clock)
-            parcels = {settings.topics.redrive: REDRIVE, settings.topics.backlog: BACKLOG}
-            origins = Origins(doors.admin, epochs, routes, parcels)
-            await origins.open()
-            stream = wire(settings, routes, origins, doors, runtime)
-            await _flow(stream, settings, runtime, progress=progress)
+        parcels = {settings.topics.redrive: REDRIVE, settings.topics.backlog: BACKLOG}
+        origins = Origins(doors.admin, await _epochs(settings, doors, runtime), routes, parcels)
+        await origins.open()
+        stream = wire(settings, routes, origins, doors, runtime)
+        await _flow(stream, settings, runtime, progress=progress)
 
 
-def wire(settings: Settings, routes: Mapping[str, Route], origins: Origins, doors: Doors, runtime: Runtime) -> Stream:
-    """Return the program for `routes`: what passes what, and in which order."""
+async def drain(settings: Settings, ends: Mapping[Partition, int]) -> bool:
+    """Index what lies before `ends` in their partitions, from the group's commits on, as `run` does; then return.
+
+    The group must have no member. Returns False when SIGTERM or SIGINT came first. Raises what `run` raises.
+    """
+    async with _open(settings) as doors, _watched() as runtime:
+        routes = routes_of(settings.routes, await check(doors.elastic, settings))
+        origins = OldOrigins(doors.admin, await _epochs(settings, doors, runtime), routes, {})
+        stream = wire(settings, routes, origins, doors, runtime, ends)
+        done = asyncio.Event()
+        runtime.spawn(_stop_when_drained(stream, runtime, done))
+        await _flow(stream, settings, runtime, progress=False)
+        return done.is_set()
+
+
+def wire(  # noqa: PLR0917 - what is wired
+    settings: Settings,
+    routes: Mapping[str, Route],
+    origins: Origins,
+    doors: Doors,
+    runtime: Runtime,
+    ends: Mapping[Partition, int] | None = None,
+) -> Stream:
+    """Return the program for `routes`: what passes what, and in which order.
+
+    With `ends` it takes their partitions up to there, instead of what the group gives it.
+    """
     instance = settings.kafka.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
     clock, bell, flow = runtime.clock, runtime.bell, settings.flow
 
@@ -117,22 +144,24 @@ def wire(settings: Settings, routes: Mapping[str, Route], origins: Origins, door
     window = ByteWindow(flow.max_mbytes_in_flight * 1_000_000, clock, bell.ring)
     letters = DeadLetters(doors.producer, settings.topics.dead_letters, instance, clock, _fuse(settings, clock))
     burial = Burial(letters, books, origins.topic_ids)
-    stale = StaleWatch(routes, statistics.log_end, Fuse(clock, per_minute=settings.limits.stale_per_minute))
+    stale_fuse = Fuse(clock, per_minute=settings.limits.stale_per_minute)
+    stale = StaleWatch(routes, statistics.log_end, origins.epochs_of, stale_fuse)
     codec = BulkCodec(routes, settings.state_index)
     precedence = Precedence(doors.elastic, routes, settings.state_index)
     courier = Courier(Kit(doors.elastic, codec, precedence, window, burial, fallback, stale), books, runtime)
     dispatcher = Dispatcher(books, Passage(gates, window, fallback), courier, bounds_of(flow), runtime)
 
     # In: the poll thread asks the desk, which decodes, books and says what to pause and commit.
-    desk = Desk(books, runtime, flow, origins.find, burial.of_rejected)
-    taken = [topic for route in routes.values() for topic in route.topics]
-    source = Source(settings.kafka, [*taken, settings.topics.redrive, settings.topics.backlog], desk, statistics)
+    desk = Desk(books, runtime, flow, origins, burial.of_rejected)
+    source = _source(settings, desk, statistics, ends)
 
     parts = Parts(routes, books, desk, gates, window, watchers, courier, statistics)
     publisher = Publisher(doors.producer, settings.topics, instance, parts, clock)
     desk.parting = publisher.publish
     retention = Retention(doors.elastic, settings.state_index, settings.topics.dead_letter_retention_days, clock)
-    return Stream(source, dispatcher, watchers, publisher, retention, Report(parts, instance, clock))
+    watch = Watch(origins, desk.renew, runtime)
+    report = Report(parts, instance, clock)
+    return Stream(source, dispatcher, watchers, watch, publisher, retention, report)
 
 
 async def _flow(stream: Stream, settings: Settings, runtime: Runtime, *, progress: bool) -> None:
@@ -142,6 +171,7 @@ async def _flow(stream: Stream, settings: Settings, runtime: Runtime, *, progres
     _stop_on_signals(stream.source)
     for watcher in stream.watchers.values():
         runtime.spawn(watcher.run(settings.flow.stats_interval_s))
+    runtime.spawn(stream.watch.run(settings.flow.topic_check_interval_s))
     runtime.spawn(stream.dispatcher.run())
     runtime.spawn(stream.publisher.run())
     runtime.spawn(stream.retention.run())
@@ -154,9 +184,31 @@ async def _flow(stream: Stream, settings: Settings, runtime: Runtime, *, progres
         await server.stop()
 
 
+def _source(settings: Settings, desk: Desk, statistics: Statistics, ends: Mapping[Partition, int] | None) -> Source:
+    if ends is not None:
+        return Limited(settings.kafka, ends, desk, statistics)
+    taken = [topic for route in settings.routes for topic in route.topics]
+    return Source(settings.kafka, [*taken, settings.topics.redrive, settings.topics.backlog], desk, statistics)
+
+
 def _fuse(settings: Settings, clock: Clock) -> Fuse:
     limits = settings.limits
     return Fuse(clock, per_minute=limits.dead_letters_per_minute, per_run=limits.dead_letters_per_run)
+
+
+async def _epochs(settings: Settings, doors: Doors, runtime: Runtime) -> EpochList:
+    cluster = await asyncio.to_thread(doors.admin.cluster_id)
+    return EpochList(doors.elastic, settings.state_index, cluster, runtime.clock)
+
+
+async def _stop_when_drained(stream: Stream, runtime: Runtime, done: asyncio.Event) -> None:
+    assert isinstance(stream.source, Limited)  # noqa: S101 - a programming error
+    await stream.source.reached.wait()
+    while stream.report.waiting or stream.report.in_flight:
+        await runtime.bell.wait(DRAIN_LOOK_SECONDS)
+    if not stream.report.handed_over:
+        done.set()
+        stream.source.stop()
 
 
 def _stop_on_signals(source: Source) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 
 from streamer import failpoints, logs
 from streamer.batching.books import Books
+from streamer.batching.continuity import Continuity, Facts
 from streamer.clock import Deadline
 from streamer.intake import remembered
 from streamer.intake.decode import Decodes
 from streamer.intake.remembered import CROWDED_CHARACTERS, Memory
+from streamer.intake.timeline import Timeline
 from streamer.kafka.admin import Committed
 from streamer.kafka.source import BEGINNING, Commit, Directive
 from streamer.metrics import COMMITS, CONSUMED_BYTES, PAUSED, REBALANCES
-from streamer.model import Partition, Record, Rejected
+from streamer.model import BACKLOG, REDRIVE, Partition, Record, Rejected
 from streamer.runtime import Runtime
 from streamer.settings import FlowSettings
 
@@ -24,12 +26,12 @@ log = logs.get("desk")
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """A topic as this run knows it: its route, how to decode it, and its incarnation."""
+    """A topic as this run knows it: its route, how to decode it, its incarnation and the epochs of that."""
 
     route: str
     decoder: Decodes
     topic_id: str
-    epoch: int
+    timeline: Timeline
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -37,6 +39,13 @@ class Lease(msgspec.Struct, frozen=True):
 
     origin: Origin
     generation: int
+
+
+class Topics(Facts, Protocol):
+    """Who knows topics."""
+
+    async def of(self, partition: Partition) -> Origin | None:
+        """Return the topic of `partition`; None while there is no such topic or partition."""
 
 
 class Undertaker(Protocol):
@@ -54,20 +63,25 @@ class Desk:
         books: Books,
         runtime: Runtime,
         flow: FlowSettings,
-        origin_of: Callable[[str], Awaitable[Origin]],
+        topics: Topics,
         bury: Undertaker,
     ) -> None:
-        """Book records in `books`; `origin_of` knows a topic, `bury` takes what cannot be decoded."""
+        """Book records in `books`; `topics` knows their origin, `bury` takes what cannot be decoded."""
         self._books, self._runtime = books, runtime
         self._bell, self._clock, self._meter = runtime.bell, runtime.clock, runtime.meter
         self._drain_seconds = flow.drain_timeout_s
         self._commit_seconds = flow.commit_interval_ms / 1_000
-        self._origin_of, self._bury = origin_of, bury
+        self._topics, self._bury = topics, bury
+        self._continuity = Continuity(topics, runtime, flow.topic_check_interval_s)
         self.parting: Callable[[], None] = _nobody
         """Called when partitions are drained and about to be forgotten."""
         self.leases: dict[Partition, Lease] = {}
         self.origins: dict[str, Origin] = {}
         """Every topic of which a partition was ever ours."""
+        self._missing: set[Partition] = set()
+        """Partitions that the group gave us, but that do not exist (yet)."""
+        self._renewing: set[str] = set()
+        """Topics whose partitions are to be given up and taken on anew."""
         self._warned: set[str] = set()
         self.draining = False
         self.last_step = self._clock.monotonic()
@@ -87,20 +101,31 @@ class Desk:
         failpoints.reach("assigned.before")
         starts = {}
         for partition in partitions:
-            origin = self.origins[partition.topic] = await self._origin_of(partition.topic)
-            commit = committed.get(partition)
-            memory = remembered.read(commit.metadata) if commit else None
-            known = []
-            if memory is not None and memory.topic_id != origin.topic_id:
-                log.warning("commit of another incarnation ignored", partition=str(partition), topic_id=memory.topic_id)
-                starts[partition] = BEGINNING
-            elif memory is not None and commit is not None:
-                known = remembered.read_ranges(commit.offset, memory.done)
-            self.leases[partition] = Lease(origin, self._books.assign(partition, known))
+            origin = await self._topics.of(partition)
+            if origin is None:
+                self._missing.add(partition)
+                log.warning("there is no such partition now, waiting for it", partition=str(partition))
+            else:
+                commit = self._take_on(partition, origin, committed.get(partition))
+                if commit is None and (partition in committed or origin.route in {REDRIVE, BACKLOG}):
+                    # `kafka.auto_offset_reset` is about the routes' topics: ours are empty when a group is new.
+                    starts[partition] = BEGINNING
         failpoints.reach("assigned.after")
         self._meter.add(REBALANCES, "assigned")
         log.info("assigned", partitions=[str(partition) for partition in partitions])
         return starts
+
+    def _take_on(self, partition: Partition, origin: Origin, commit: Committed | None) -> Committed | None:
+        """Take a partition on; return its commit unless that is of another incarnation of the topic."""
+        memory = remembered.read(commit.metadata) if commit else None
+        if memory is not None and memory.topic_id != origin.topic_id:
+            log.warning("commit of another incarnation ignored", partition=str(partition), topic_id=origin.topic_id)
+            commit = memory = None
+        known = remembered.read_ranges(commit.offset, memory.done) if commit and memory else []
+        self.origins[partition.topic] = origin
+        self.leases[partition] = Lease(origin, self._books.assign(partition, known))
+        self._continuity.begin(partition, commit.offset if commit else None)
+        return commit
 
     async def revoked(self, partitions: Sequence[Partition]) -> Sequence[Commit]:
         """Finish what is in flight within one deadline, then fence; what remains is for the next owner."""
@@ -125,7 +150,7 @@ class Desk:
         return commits
 
     async def lost(self, partitions: Sequence[Partition]) -> None:
-        """Fence and drop: the partitions are another's already, so nothing is committed."""
+        """Fence and drop: the partitions are another's or another topic's already, so nothing is committed."""
         failpoints.reach("lost.before")
         self._books.leave(partitions)
         self._forget(partitions)
@@ -139,7 +164,7 @@ class Desk:
         if records:
             failpoints.reach("taken")
         for record in records:
-            self._book(record)
+            await self._take(record)
         if records:
             failpoints.reach("booked")
             self._meter.add(CONSUMED_BYTES, amount=sum(record.size for record in records))
@@ -148,7 +173,13 @@ class Desk:
         commits = self._due()
         paused = self._books.flow.to_pause(frozenset(self.leases)) | self._crowded
         self._meter.set(PAUSED, len(paused))
-        return Directive(paused, commits)
+        renew, self._renewing = frozenset(self._renewing), set()
+        return Directive(paused, commits, renew)
+
+    def renew(self, topics: Iterable[str]) -> None:
+        """Give the partitions of `topics` up at the next step, without a commit, and take them on anew."""
+        ours = {partition.topic for partition in (*self.leases, *self._missing)}
+        self._renewing |= ours.intersection(topics)
 
     async def committed(self, commits: Sequence[Commit], error: str | None) -> None:
         """Note what Kafka has; what it refused is tried again at the next interval."""
@@ -160,18 +191,27 @@ class Desk:
 
     def positions(self) -> dict[Partition, int]:
         """Return how far each partition is done without a gap: the next offset that is not."""
-        known = {partition: self._books.ledger[partition].position for partition in self.leases}
+        ours = [partition for partition in self.leases if partition.topic not in self._renewing]
+        known = {partition: self._books.ledger[partition].position for partition in ours}
         return {partition: position for partition, position in known.items() if position is not None}
 
-    def _book(self, record: Record) -> None:
+    async def _take(self, record: Record) -> None:
         lease = self.leases.get(record.partition)
-        if lease is None:
-            # Fetched before its partition was given up: the next owner reads it again.
+        if lease is None or record.partition.topic in self._renewing:
+            # Fetched before its partition was given up, or about to be: its next owner reads it again.
             return
+        if not self._continuity.follows(record) and await self._continuity.is_another(record):
+            log.warning("offsets began anew: the topic was made again", partition=str(record.partition))
+            self.renew([record.partition.topic])
+            return
+        self._book(record, lease)
+
+    def _book(self, record: Record, lease: Lease) -> None:
         origin = lease.origin
         if self._books.skip(record, origin.route):
             return
-        decoded = origin.decoder.decode(record, origin.epoch, lease.generation)
+        epoch = origin.timeline.epoch_at(record.partition.number, record.offset)
+        decoded = origin.decoder.decode(record, epoch, lease.generation)
         if isinstance(decoded, Rejected):
             self._books.reject(decoded, origin.route, lease.generation)
             self._runtime.spawn(self._bury(decoded, lease))
@@ -204,7 +244,8 @@ class Desk:
         self._crowded -= {partition}
         if len(done) >= CROWDED_CHARACTERS:
             self._crowded |= {partition}
-        memory = Memory(topic_id=origin.topic_id, epoch=origin.epoch, done=done)
+        epoch = origin.timeline.epoch_at(partition.number, position)
+        memory = Memory(topic_id=origin.topic_id, epoch=epoch, done=done)
         return Commit(partition, position, remembered.write(memory))
 
     def _forget(self, partitions: Sequence[Partition]) -> None:
@@ -212,6 +253,8 @@ class Desk:
             self._books.fence(partition)
             self.leases.pop(partition, None)
             self._committed.pop(partition, None)
+        self._continuity.forget(partitions)
+        self._missing -= set(partitions)
         self._crowded -= set(partitions)
 
 

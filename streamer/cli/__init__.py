@@ -11,7 +11,7 @@ import typer
 
 import streamer
 from streamer.cli import dlq
-from streamer.cli.common import AsJson, Config, print_json, print_line, print_lines, read_settings, use
+from streamer.cli.common import AsJson, Config, print_error, print_json, print_line, print_lines, read_settings, use
 from streamer.errors import InputError, SettingsError, StreamerError
 
 EXIT_WRONG_INPUT = 2
@@ -125,6 +125,35 @@ def run(
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_pipeline(settings, progress=progress))
+
+
+@app.command()
+def repartition(
+    topic: Annotated[str, typer.Argument(help="A topic that has got partitions.")],
+    *,
+    producers_know_after: Annotated[
+        float,
+        typer.Option(
+            min=0, help="Seconds after which every producer knows of them (its metadata.max.age.ms), since first seen."
+        ),
+    ] = 300.0,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a topic that has got partitions: drain the old ones, then give the new ones an epoch of their own.
+
+    Stop every instance first. It can be run again after any end.
+    """
+    settings = read_settings(config)
+    import uvloop
+
+    from streamer.pipeline import drain
+    from streamer.tools.repartition import repartition as go_on
+
+    say = print_error if as_json else print_line
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        report = runner.run(go_on(settings, topic, producers_know_after, drain, say))
+    print_json(report) if as_json else print_line(report)
 
 
 @app.command()

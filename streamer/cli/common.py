@@ -40,6 +40,11 @@ def print_line(line: object) -> None:
     typer.echo(str(line))
 
 
+def print_error(line: object) -> None:
+    """Print one line on standard error, where it is in no machine's way."""
+    typer.echo(str(line), err=True)
+
+
 def print_lines(lines: Iterable[object]) -> None:
     """Print lines for people."""
     for line in lines:

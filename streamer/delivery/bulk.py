@@ -71,6 +71,8 @@ class BulkCodec:
     def _deletion(self, write: Write, now_ms: int) -> list[bytes]:
         index = self._routes[write.route].index
         external = {"version": write.version, "version_type": "external"}
+        # A state index that is gone must not be made by the server, without its mapping.
+        place = {"_index": self._state_index, "_id": marker_id(index, write.id), "require_alias": True}
         marker = {
             "kind": "marker",
             "schema_version": SCHEMA_VERSION,
@@ -81,7 +83,7 @@ class BulkCodec:
         }
         return [
             orjson.dumps({"delete": {"_index": index, "_id": write.id} | external}),
-            orjson.dumps({"index": {"_index": self._state_index, "_id": marker_id(index, write.id)} | external}),
+            orjson.dumps({"index": place | external}),
             orjson.dumps(marker),
         ]
 

@@ -110,6 +110,8 @@ class Burial:
 def _origin_and_attempts(rejected: Rejected, lease: Lease) -> tuple[Origin, int]:
     """Return where a rejected record came from: what its parcel says, if it came in one."""
     if rejected.via is None:
-        return Origin(lease.origin.route, lease.origin.topic_id, lease.origin.epoch), 0
+        place = rejected.record
+        epoch = lease.origin.timeline.epoch_at(place.partition.number, place.offset)
+        return Origin(lease.origin.route, lease.origin.topic_id, epoch), 0
     parcel = unpack(rejected.via.value)
     return Origin(parcel.route, parcel.topic_id, parcel.epoch), parcel.attempts

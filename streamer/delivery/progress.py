@@ -84,7 +84,7 @@ class Publisher:
             "topic": partition.topic,
             "partition": partition.number,
             "topic_id": origin.topic_id,
-            "epoch": origin.epoch,
+            "epoch": origin.timeline.epoch_at(partition.number, position),
             "generation": self._parts.desk.leases[partition].generation,
             "watermark": position,
             "done": [list(one) for one in islice(self._parts.books.ledger[partition].done(), MOST_RANGES)],

@@ -77,6 +77,11 @@ class Report:
         return totals.total() - totals[Result.HANDED_OVER]
 
     @property
+    def handed_over(self) -> int:
+        """Records that were taken and left to another owner."""
+        return self._parts.books.accounts.totals()[Result.HANDED_OVER]
+
+    @property
     def waiting(self) -> int:
         """Records taken and not yet sent."""
         return self._parts.books.accounts.waiting.total()
@@ -159,9 +164,10 @@ class Report:
 
     def _partition(self, partition: Partition) -> dict[str, Any]:
         accounts = self._parts.books.accounts
+        position = self._parts.books.ledger[partition].position
         return {
-            "watermark": self._parts.books.ledger[partition].position,
-            "epoch": self._parts.desk.leases[partition].origin.epoch,
+            "watermark": position,
+            "epoch": self._parts.desk.leases[partition].origin.timeline.epoch_at(partition.number, position),
             "waiting": _of(accounts.waiting, partition),
             "in_flight": _of(accounts.in_flight, partition),
         }

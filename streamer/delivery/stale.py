@@ -14,13 +14,23 @@ from streamer.model import Partition, Write
 class StaleWatch:
     """Tells a replay, where a record meets its own successors, from an index that somebody else has written.
 
-    A successor is in the topic: its offset lies before the log's end, and its epoch is not above ours. Versions that
-    records bring themselves, and records of a redrive or the backlog, may be stale for good reasons.
+    A successor is in the topic: its offset lies before the log's end, and its epoch is ours or, where keys moved to
+    partitions that were added, another one of the topic. Versions that records bring themselves, and records of a
+    redrive or the backlog, may be stale for good reasons.
     """
 
-    def __init__(self, routes: Mapping[str, Route], end_of: Callable[[Partition], int | None], fuse: Fuse) -> None:
-        """Judge writes of `routes`; `end_of` knows a partition's log end, as far as anybody has looked."""
-        self._routes, self._end_of, self._fuse = routes, end_of, fuse
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        end_of: Callable[[Partition], int | None],
+        epochs_of: Callable[[str], frozenset[int]],
+        fuse: Fuse,
+    ) -> None:
+        """Judge writes of `routes`.
+
+        `end_of` knows a partition's log end, as far as anybody has looked, `epochs_of` the epochs of a topic as it is.
+        """
+        self._routes, self._end_of, self._epochs_of, self._fuse = routes, end_of, epochs_of, fuse
 
     def saw(self, write: Write, current: int) -> None:
         """Learn that the index has version `current` where `write` should go. Raises StaleBurst for many of these."""
@@ -41,4 +51,6 @@ class StaleWatch:
             return False
         epoch, offset = epoch_and_offset(current)
         end = self._end_of(write.partition)
-        return epoch > write.epoch or (epoch == write.epoch and end is not None and offset >= end)
+        if epoch > write.epoch:
+            return epoch not in self._epochs_of(write.partition.topic)
+        return epoch == write.epoch and end is not None and offset >= end

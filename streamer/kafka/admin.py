@@ -27,6 +27,16 @@ COORDINATOR_MOVING = frozenset(
     }
 )
 
+LEADER_MOVING = frozenset(
+    {
+        ClientError.UNKNOWN_TOPIC_OR_PART,
+        ClientError.LEADER_NOT_AVAILABLE,
+        ClientError.NOT_LEADER_FOR_PARTITION,
+        ClientError._UNKNOWN_PARTITION,
+    }
+)
+"""Of a topic that was made just now, too."""
+
 T = TypeVar("T")
 
 
@@ -103,17 +113,21 @@ class Admin:
 
     def offsets(self, partitions: Iterable[Partition], *, end: bool) -> dict[Partition, int]:
         """Return the first offset of each partition, or with `end` the one that the next record will get."""
-        spec = OffsetSpec.latest() if end else OffsetSpec.earliest()
+        return self._offsets(partitions, OffsetSpec.latest() if end else OffsetSpec.earliest())
+
+    def offsets_at(self, partitions: Iterable[Partition], at_ms: int) -> dict[Partition, int]:
+        """Return the offset of the first record with this timestamp or a later one; -1 where there is none."""
+        return self._offsets(partitions, OffsetSpec.for_timestamp(at_ms))
+
+    def _offsets(self, partitions: Iterable[Partition], spec: OffsetSpec) -> dict[Partition, int]:
         wanted = {TopicPartition(partition.topic, partition.number): spec for partition in partitions}
-        if not wanted:
-            return {}
-        futures = self._client.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=TIMEOUT
-        )
-        return {
-            Partition(position.topic, position.partition): _result(future, "listing offsets").offset
-            for position, future in futures.items()
-        }
+        level = IsolationLevel.READ_UNCOMMITTED
+
+        def ask() -> dict[Partition, int]:
+            futures = self._client.list_offsets(wanted, isolation_level=level, request_timeout=TIMEOUT)
+            return {Partition(at.topic, at.partition): future.result().offset for at, future in futures.items()}
+
+        return _settled(ask, "listing offsets", LEADER_MOVING) if wanted else {}
 
     def committed(self, group: str, partitions: Iterable[Partition]) -> dict[Partition, Committed]:
         """Return what `group` committed; partitions without a commit are left out.
@@ -158,14 +172,14 @@ def commits_of(consumer: Consumer, partitions: Iterable[Partition]) -> dict[Part
     }
 
 
-def _settled(ask: Callable[[], T], doing: str) -> T:
-    """Ask a group's coordinator, again while it is loading or moving: librdkafka passes that on to its callers."""
+def _settled(ask: Callable[[], T], doing: str, moving: frozenset[int] = COORDINATOR_MOVING) -> T:
+    """Ask a group's coordinator or a leader, again while it is `moving`: librdkafka passes that on to its callers."""
     deadline = time.monotonic() + TIMEOUT
     while True:
         try:
             return ask()
         except KafkaException as error:
-            if error.args[0].code() not in COORDINATOR_MOVING or time.monotonic() > deadline:
+            if error.args[0].code() not in moving or time.monotonic() > deadline:
                 raise ours(error, doing) from error
         time.sleep(POLL)
 

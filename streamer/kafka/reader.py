@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError as ClientError
 
 from streamer.errors import KafkaUnavailable
 from streamer.kafka.client import connection, ours
-from streamer.kafka.source import record_of
+from streamer.kafka.messages import record_of
 from streamer.model import Partition, Record
 from streamer.settings import KafkaSettings
 

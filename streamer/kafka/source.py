@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, KafkaException, Message, TopicPartition
 from confluent_kafka import KafkaError as ClientError
 
 from streamer import failpoints, logs
-from streamer.errors import KafkaError
 from streamer.kafka.admin import Committed, commits_of
 from streamer.kafka.client import consumer as configuration
 from streamer.kafka.client import ours
+from streamer.kafka.messages import record_of, usable
 from streamer.kafka.statistics import Statistics
 from streamer.model import Partition, Record
 from streamer.settings import KafkaSettings
@@ -28,26 +28,6 @@ POLL_SECONDS = 0.1
 BATCH = 500
 BEGINNING: int = OFFSET_BEGINNING
 """Where to begin at the first record that the partition has."""
-
-# What a consumer meets while brokers or the group move; librdkafka goes on by itself.
-PASSING = frozenset(
-    {
-        ClientError._TRANSPORT,
-        ClientError._ALL_BROKERS_DOWN,
-        ClientError._TIMED_OUT,
-        ClientError._RESOLVE,
-        ClientError._MAX_POLL_EXCEEDED,
-        ClientError.UNKNOWN_TOPIC_OR_PART,
-        ClientError.LEADER_NOT_AVAILABLE,
-        ClientError.NOT_LEADER_FOR_PARTITION,
-        ClientError.COORDINATOR_LOAD_IN_PROGRESS,
-        ClientError.COORDINATOR_NOT_AVAILABLE,
-        ClientError.NOT_COORDINATOR,
-        ClientError.REBALANCE_IN_PROGRESS,
-        ClientError.ILLEGAL_GENERATION,
-        ClientError.UNKNOWN_MEMBER_ID,
-    }
-)
 
 T = TypeVar("T")
 log = logs.get("kafka")
@@ -62,10 +42,14 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 class Directive(msgspec.Struct, frozen=True):
-    """What the poll thread is to do before it polls again."""
+    """What the poll thread is to do before it polls again.
+
+    `renew` are topics that are not what they were: their partitions count as lost, and a new consumer begins.
+    """
 
     paused: frozenset[Partition] = frozenset()
     commits: tuple[Commit, ...] = ()
+    renew: frozenset[str] = frozenset()
 
 
 class Handler(Protocol):
@@ -80,7 +64,7 @@ class Handler(Protocol):
         """Finish `partitions` in time, forget them and return their last commits."""
 
     async def lost(self, partitions: Sequence[Partition]) -> None:
-        """Forget `partitions`, which belong to another instance already."""
+        """Forget `partitions`, which belong to another instance, or to a topic that is gone, already."""
 
     async def step(self, records: Sequence[Record]) -> Directive:
         """Take `records` (may be none) and say what to pause and commit."""
@@ -139,14 +123,9 @@ class Source:
         self._loop.call_soon_threadsafe(_finish, ended, failure)
 
     def _poll_until_stopped(self) -> None:
-        self._consumer = Consumer(
-            configuration(self._settings)
-            | {"stats_cb": self._statistics.learn, "error_cb": self._on_error, "on_commit": self._on_commit}
-        )
+        self._consumer = Consumer(self._configuration())
         try:
-            self._consumer.subscribe(
-                self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
-            )
+            self._begin()
             while not self._stopping.is_set():
                 self._obey(self._ask(self._handler.step(self._take())))
             self._give_up()
@@ -155,12 +134,21 @@ class Source:
         finally:
             self._consumer.close()
 
+    def _configuration(self) -> dict[str, Any]:
+        calls = {"stats_cb": self._statistics.learn, "error_cb": self._on_error, "on_commit": self._on_commit}
+        return configuration(self._settings) | calls
+
+    def _begin(self) -> None:
+        self._consumer.subscribe(
+            self._topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
     def _take(self) -> list[Record]:
+        return [record_of(message) for message in self._messages() if usable(message)]
+
+    def _messages(self) -> list[Message]:
         first = self._consumer.poll(POLL_SECONDS)
-        if first is None:
-            return []
-        rest = self._consumer.consume(BATCH, 0)
-        return [record_of(message) for message in (first, *rest) if _usable(message)]
+        return [] if first is None else [first, *self._consumer.consume(BATCH, 0)]
 
     def _obey(self, directive: Directive) -> None:
         wanted = directive.paused & self._assigned
@@ -172,6 +160,19 @@ class Source:
         if directive.commits:
             failpoints.reach("commit.before")
             self._consumer.commit(offsets=[_offset(commit) for commit in directive.commits], asynchronous=True)
+        if directive.renew:
+            self._renew(directive.renew)
+
+    def _renew(self, topics: frozenset[str]) -> None:
+        """Begin again as a new consumer: this one's idea of a topic does not change with the topic."""
+        gone = sorted(partition for partition in self._assigned if partition.topic in topics)
+        self._forget(gone)
+        self._ask(self._handler.lost(gone))
+        self._give_up()
+        self._paused = frozenset()
+        self._consumer.close()
+        self._consumer = Consumer(self._configuration())
+        self._begin()
 
     def _give_up(self) -> None:
         partitions = sorted(self._assigned)
@@ -243,33 +244,6 @@ def _finish(ended: asyncio.Future[None], failure: BaseException | None) -> None:
         ended.set_result(None)
     else:
         ended.set_exception(failure)
-
-
-def _usable(message: Message) -> bool:
-    error = message.error()
-    if error is None:
-        return True
-    if error.code() in PASSING or error.retriable():
-        log.warning("kafka error", error=error.str(), code=error.name())
-        return False
-    raise KafkaError(f"reading {message.topic()} failed: {error.str()} ({error.name()})")
-
-
-def record_of(message: Message) -> Record:
-    """Return a message of librdkafka as a record of ours."""
-    headers = cast("list[tuple[str, bytes | None]] | None", message.headers())
-    return Record(
-        Partition(str(message.topic()), message.partition() or 0),
-        message.offset() or 0,
-        message.timestamp()[1],
-        _bytes(message.key()),
-        _bytes(message.value()),
-        tuple((name, value) for name, value in headers) if headers else (),
-    )
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
 
 
 def _partitions(positions: Sequence[TopicPartition]) -> list[Partition]:

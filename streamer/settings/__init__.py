@@ -67,6 +67,9 @@ class FlowSettings(Section):
     lexical_after_s: float = Field(
         10.0, ge=0, description="Time that inference must be down before routes that ask for it index without tokens."
     )
+    topic_check_interval_s: float = Field(
+        10.0, gt=0, description="Time between two looks whether a topic was made again or has got partitions."
+    )
     stats_interval_s: float = Field(2.0, gt=0, description="Time between two looks at the deployment's statistics.")
 
 

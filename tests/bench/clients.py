@@ -9,7 +9,7 @@ import resource
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -21,8 +21,10 @@ from elasticsearch.helpers import streaming_bulk
 from streamer import pipeline
 from streamer.delivery.report import Report
 from streamer.intake.route import Route, route_of
-from streamer.kafka.admin import Admin
+from streamer.intake.timeline import Timeline
+from streamer.kafka.admin import Admin, Topic
 from streamer.settings import Settings
+from streamer.setup.epochs import Epoch
 from streamer.setup.origins import Origins
 
 BATCH = 1_000
@@ -33,8 +35,11 @@ INDEX = "bench"
 class NoEpochs:
     """The bench has one incarnation of its topic and no state index."""
 
-    async def epoch_of(self, *_: object) -> int:
-        return 1
+    async def timeline_of(self, topic: Topic, starts: Mapping[int, int], alias: str) -> Timeline:
+        return Timeline({number: ((start, 1),) for number, start in starts.items()})
+
+    async def known(self, topic: str) -> list[Epoch]:
+        return [Epoch("", topic, "", 1, {}, 0)]
 
 
 def settings(bootstrap: str, url: str, topic: str) -> Settings:

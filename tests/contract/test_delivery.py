@@ -44,8 +44,9 @@ async def delivery(sandbox, elastic):
     alias = f"{sandbox.name}-alias"
     index, pipeline = await sandbox.index(alias=alias), await sandbox.pipeline(deployment.id)
     found = Delivery(sandbox, elastic, index=alias, concrete_index=index, pipeline=pipeline, deployment=deployment.id)
-    sandbox.remove(f"/{found.state}")
-    await sandbox.client.indices.create(index=found.state)
+    state_index = f"{found.state}-000001"
+    sandbox.remove(f"/{state_index}")
+    await sandbox.client.indices.create(index=state_index, aliases={found.state: {}})
     return found
 
 
@@ -112,6 +113,19 @@ async def test_a_deletion_under_an_alias_that_is_gone_stops_the_program(delivery
     assert verdict.action is Action.STOP
     assert f"deleted from {delivery.route.index}" in verdict.detail
     assert await sandbox.client.indices.exists(index=delivery.route.index)
+
+
+async def test_a_state_index_that_is_gone_is_a_hold_and_is_not_made_anew(delivery):
+    await delivery.send(write(offset=1, id="a"))
+    await delivery.sandbox.client.indices.delete(index=f"{delivery.state}-000001")
+    (verdict,) = await delivery.send(deletion(2, "a"))
+    assert (verdict.action, verdict.reason) == (Action.HOLD, "index_missing")
+    assert not await delivery.sandbox.client.indices.exists(index=delivery.state)
+    # It is back: the deletion goes again, and this time leaves its marker.
+    await delivery.sandbox.client.indices.create(index=f"{delivery.state}-000001", aliases={delivery.state: {}})
+    (verdict,) = await delivery.send(deletion(2, "a"))
+    assert verdict.action is Action.DONE
+    assert await delivery.sandbox.client.exists(index=delivery.state, id=marker_id(delivery.route.index, "a"))
 
 
 async def test_a_refused_item_keeps_its_place_in_the_answer(delivery):

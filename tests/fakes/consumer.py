@@ -67,6 +67,9 @@ class FakeConsumer:
             for one in positions
         ]
 
+    def assign(self, positions: list[TopicPartition]) -> None:
+        self.incremental_assign(positions)
+
     def incremental_assign(self, positions: list[TopicPartition]) -> None:
         self.calls.append(("assign", [(position.partition, position.offset) for position in positions]))
 

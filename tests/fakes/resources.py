@@ -41,7 +41,7 @@ class FakeResources:
         parts = path.strip("/").split("/")
         self.writes.append(f"PUT {path}")
         if len(parts) == 3 and parts[1] == "_create":
-            self._create(parts[0], parts[2], body or {})
+            self._create(parts[0], parts[2], body or {}, params.get("require_alias") == "true")
         else:
             self.resources[path.strip("/")] = body or {}
             if parts[0] == "_inference":
@@ -79,7 +79,11 @@ class FakeResources:
             raise ElasticRefused(404, "", "not found")
         return self.resources[f"{index}/_doc/{document_id}"]
 
-    def _create(self, index: str, document_id: str, body: Json) -> None:
+    def _create(self, index: str, document_id: str, body: Json, require_alias: bool) -> None:
+        if require_alias and index in self._resource([index]):
+            raise ElasticRefused(
+                404, "index_not_found_exception", f"no such index [{index}] and [require_alias] is set"
+            )
         if f"{index}/_doc/{document_id}" in self.resources:
             raise ElasticRefused(409, "version_conflict_engine_exception", "document already exists")
         self.resources[f"{index}/_doc/{document_id}"] = body

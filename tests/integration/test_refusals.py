@@ -82,7 +82,7 @@ def test_the_topic_is_missing(ready):
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("/{0}-000001", ["alias"]), ("/_ingest/pipeline/{0}-elser", ["pipeline"]), ("/{0}-state", ["state index"])],
+    [("/{0}-000001", ["alias"]), ("/_ingest/pipeline/{0}-elser", ["pipeline"]), ("/{0}-state-000001", ["state index"])],
 )
 def test_a_part_of_the_setup_is_missing(ready, path, words):
     ready.elastic.remove(path.format(ready.name))
@@ -110,7 +110,7 @@ def test_documents_without_their_state(ready):
     ready.await_done(running)
     running.terminate()
     assert running.wait() == 0
-    ready.elastic.remove(f"/{ready.name}-state")
+    ready.elastic.remove(f"/{ready.state_index}")
     assert streamer("setup", config=ready.config).returncode == 0
     assert_refused(ready, FAILED, "5 documents of the topic", "knows no epoch")
 

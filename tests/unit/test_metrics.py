@@ -61,6 +61,7 @@ async def test_a_stream_at_work_gives_every_row_with_its_labels():
         await world.deliver()
         await world.deliver(PLAIN)
         await all_of_it.desk.committed([], None)
+        await all_of_it.take(b"broken", first=6)
         found = parsed(world.runtime.meter.exposition())
     for row in STREAMER_METRICS:
         family = found[row.name.removesuffix(SUFFIXES[row.kind])]

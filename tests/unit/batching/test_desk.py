@@ -9,15 +9,17 @@ import pytest
 from streamer.batching.batcher import Room
 from streamer.batching.books import Books
 from streamer.batching.desk import Desk, Origin
+from streamer.errors import KafkaError, LedgerError
 from streamer.intake import remembered
 from streamer.intake.decode import Decoder
 from streamer.intake.flow import Bounds
 from streamer.intake.formats import Json
 from streamer.intake.remembered import Memory
+from streamer.intake.timeline import Timeline
 from streamer.kafka.admin import Committed
 from streamer.kafka.source import BEGINNING, Commit
 from streamer.metrics import STREAMER_METRICS, Meter
-from streamer.model import Partition, Result
+from streamer.model import REDRIVE, Partition, Result
 from streamer.runtime import Runtime
 from streamer.settings import FlowSettings
 from tests.fakes.clock import LoopClock, in_virtual_time, settle
@@ -35,10 +37,24 @@ class Office:
         self.books = Books(Bounds(records, 1_000_000), self.clock, self.runtime.bell.ring)
         self.decoder = Decoder(ROUTE, Json())
         self.buried = []
-        self.desk = Desk(self.books, self.runtime, FLOW, self.origin, self.bury)
+        self.timeline = Timeline(dict.fromkeys(range(2), ((0, 3),)))
+        self.routes = {}
+        self.absent, self.topic_ids, self.asked, self.first = set(), {}, [], 0
+        self.desk = Desk(self.books, self.runtime, FLOW, self, self.bury)
 
-    async def origin(self, topic):
-        return Origin("films", self.decoder, f"id-of-{topic}", 3)
+    async def of(self, partition):
+        if partition in self.absent:
+            return None
+        topic_id = self.topic_ids.get(partition.topic, f"id-of-{partition.topic}")
+        return Origin(self.routes.get(partition.topic, "films"), self.decoder, topic_id, self.timeline)
+
+    async def is_another(self, topic):
+        self.asked.append(topic)
+        return topic in self.topic_ids
+
+    async def first_offset(self, partition):
+        self.asked.append(partition)
+        return self.first
 
     async def bury(self, rejected, lease):
         self.buried.append((rejected, lease))
@@ -274,3 +290,119 @@ async def test_bytes_rebalances_and_commits_are_counted():
             'streamer_rebalances_total{event="lost"} 1.0',
         ):
             assert line in text
+
+
+@in_virtual_time
+async def test_each_record_has_the_epoch_of_its_place():
+    async with office(P0, P1) as world:
+        await world.desk.lost([P0])
+        world.timeline = Timeline({0: ((0, 3), (7, 4)), 1: ((0, 3),)})
+        await world.desk.assigned([P0], {})
+        await world.step(6, 7)
+        await world.step(7, partition=P1)
+        assert [(one.partition, one.record.offset, one.epoch) for one in world.form()] == [
+            (P0, 6, 3),
+            (P0, 7, 4),
+            (P1, 7, 3),
+        ]
+
+
+@in_virtual_time
+async def test_a_topic_that_was_made_again_is_given_up_without_a_commit():
+    async with office(P0, P1) as world:
+        await world.step(0)
+        world.finish(*world.form())
+        await asyncio.sleep(1.0)
+        world.desk.renew(["films", "nobody's"])
+        directive = await world.step(1)
+        assert (directive.renew, directive.commits) == ({"films"}, ())
+        assert world.books.accounts.consumed.total() == 1
+        # What the poll thread does then; the other incarnation begins at its first record.
+        await world.desk.lost([P0, P1])
+        world.topic_ids["films"] = "another"
+        memory = remembered.write(Memory("id-of-films", 3))
+        assert await world.desk.assigned([P0], {P0: Committed(1, memory)}) == {P0: BEGINNING}
+        await asyncio.sleep(1.0)
+        directive = await world.step(0)
+        assert (directive.renew, [one.offset for one in directive.commits]) == (frozenset(), [0])
+        assert json.loads(directive.commits[0].metadata)["topic_id"] == "another"
+
+
+@in_virtual_time
+async def test_offsets_that_begin_anew_are_a_topic_made_again():
+    async with office(P0) as world:
+        await world.step(5, 6)
+        world.topic_ids["films"] = "another"
+        directive = await world.step(0, 1)
+        assert (directive.renew, world.asked) == ({"films"}, ["films"])
+        assert world.books.accounts.consumed.total() == 2
+
+
+@in_virtual_time
+async def test_offsets_that_begin_anew_in_the_same_topic_are_an_error():
+    async with office(P0) as world:
+        await world.step(5, 6)
+        with pytest.raises(LedgerError, match="offset 6 was delivered after offset 6"):
+            await world.step(6)
+        assert world.asked == ["films"]
+
+
+@in_virtual_time
+async def test_a_partition_that_does_not_exist_is_waited_for():
+    async with office() as world:
+        world.absent = {P0}
+        assert await world.desk.assigned([P0, P1], {}) == {}
+        await world.step(0)
+        assert (set(world.desk.leases), world.books.accounts.consumed.total()) == ({P1}, 0)
+        # It is back, and the watch says so.
+        world.absent = set()
+        world.desk.renew(["films"])
+        assert (await world.step()).renew == {"films"}
+        await world.desk.lost([P0, P1])
+        await world.desk.assigned([P0, P1], {})
+        await world.step(0)
+        assert world.books.accounts.consumed.total() == 1
+
+
+@in_virtual_time
+async def test_where_to_begin_without_a_commit_is_a_setting_but_for_our_own_topics():
+    async with office() as world:
+        own = Partition("streamer-redrive", 0)
+        world.routes = {own.topic: REDRIVE}
+        assert await world.desk.assigned([P0, own], {}) == {own: BEGINNING}
+        await world.desk.lost([own])
+        committed = {own: Committed(5, remembered.write(Memory("id-of-streamer-redrive", 3)))}
+        assert await world.desk.assigned([own], committed) == {}
+
+
+@in_virtual_time
+async def test_what_retention_took_is_counted_and_a_compacted_gap_is_not():
+    async with office() as world:
+        memory = remembered.write(Memory("id-of-films", 3))
+        world.first = 8
+        await world.desk.assigned([P0, P1], {P0: Committed(3, memory), P1: Committed(9, memory)})
+        await world.step(10)
+        await world.step(20, partition=P1)
+        # It goes on: a gap that is asked about once an interval.
+        world.first = 15
+        await world.step(18)
+        await asyncio.sleep(FLOW.topic_check_interval_s)
+        world.first = 30
+        await world.step(25)
+        text = world.runtime.meter.exposition().decode()
+        assert 'streamer_skipped_records_total{partition="0",topic="films"} 11.0' in text
+        assert 'streamer_skipped_records_total{partition="1"' not in text
+        assert world.asked == [P0, P1, P0]
+
+
+@in_virtual_time
+async def test_an_answer_that_does_not_come_skips_the_count_only():
+    async with office() as world:
+
+        async def nobody(_):
+            raise KafkaError("no leader")
+
+        world.first_offset = nobody
+        await world.desk.assigned([P0], {P0: Committed(3, remembered.write(Memory("id-of-films", 3)))})
+        await world.step(10)
+        assert world.books.accounts.consumed.total() == 1

@@ -31,7 +31,7 @@ def config(tmp_path):
     return path
 
 
-COMMANDS = ["setup", "load", "run", "status", "dlq", "ops", "config"]
+COMMANDS = ["setup", "load", "run", "repartition", "status", "dlq", "ops", "config"]
 OF_DLQ = ["list", "show", "redrive", "discard"]
 
 

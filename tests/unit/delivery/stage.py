@@ -42,12 +42,13 @@ class Stage:
         self.gate = self.gates[LANE]
         self.elastic, self.producer = elastic or FakeElastic(), FakeProducer()
         self.ends = {P0: 1_000}
+        self.epochs = frozenset({1})
         routes = {"films": route}
         letters = DeadLetters(self.producer, "dead", "one", self.clock, Fuse(self.clock, per_minute=letters_per_minute))
         self.burial = Burial(letters, self.books, {"films": "tid"})
         self.window = ByteWindow(window_bytes, self.clock, self.runtime.bell.ring)
         self.fallback = Fallback(routes, "backlog", LEXICAL_AFTER_S, self.producer)
-        stale = StaleWatch(routes, self.ends.get, Fuse(self.clock, per_minute=3))
+        stale = StaleWatch(routes, self.ends.get, lambda _: self.epochs, Fuse(self.clock, per_minute=3))
         codec = BulkCodec(routes, "streamer-state")
         precedence = Precedence(self.elastic, routes, "streamer-state")
         kit = Kit(self.elastic, codec, precedence, self.window, self.burial, self.fallback, stale)

@@ -84,6 +84,7 @@ def test_a_deletion_leaves_a_marker():
         "_id": marker_id("films", "k"),
         "version": 17,
         "version_type": "external",
+        "require_alias": True,
     }
     assert (marker["kind"], marker["index"], marker["id"], marker["version"]) == ("marker", "films", "k", 17)
 

@@ -12,6 +12,7 @@ from streamer.batching.desk import Lease
 from streamer.batching.desk import Origin as TopicOrigin
 from streamer.delivery.deadletter import Origin, Reason, envelope
 from streamer.errors import DeadLetterUndelivered, KafkaError
+from streamer.intake.timeline import Timeline
 from streamer.model import Rejected, Result
 from tests.fakes.clock import in_virtual_time, settle
 from tests.fakes.elastic import BAD_DOCUMENT, QUEUE_FULL
@@ -64,7 +65,7 @@ async def test_a_refused_write_is_buried_under_its_own_key():
 @in_virtual_time
 async def test_a_broken_record_is_buried_and_an_unacknowledged_letter_is_an_error():
     async with stage() as world:
-        lease = Lease(TopicOrigin("films", None, "tid", 1), world.generation)
+        lease = Lease(TopicOrigin("films", None, "tid", Timeline({0: ((0, 1),)})), world.generation)
         rejected = Rejected(record(0, b"x"), "unreadable", "why")
         world.books.reject(rejected, "films", world.generation)
         world.producer.failure = KafkaError("no leader")

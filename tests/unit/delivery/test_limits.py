@@ -80,6 +80,15 @@ async def test_a_replay_meets_its_successors_without_end():
 
 
 @in_virtual_time
+async def test_a_key_that_moved_to_a_partition_that_was_added_has_successors_of_its_epoch():
+    async with stage() as world:
+        world.epochs = frozenset({1, 2, 3})
+        await deliver_beaten(world, version=version_of_position(3, 0), count=10)
+        with pytest.raises(StaleBurst):
+            await deliver_beaten(world, version=version_of_position(4, 0), count=4)
+
+
+@in_virtual_time
 async def test_before_the_log_end_is_known_only_epochs_count():
     async with stage() as world:
         world.ends.clear()

@@ -11,6 +11,7 @@ from streamer.delivery.report import Parts, Report
 from streamer.intake.decode import Decoder
 from streamer.intake.formats import Json
 from streamer.intake.parcel import ParcelDecoder
+from streamer.intake.timeline import Timeline
 from streamer.kafka.statistics import Statistics
 from streamer.model import PLAIN, REDRIVE, Partition
 from streamer.settings import FlowSettings, TopicSettings
@@ -27,18 +28,18 @@ class Redrive:
 
     def __init__(self, world):
         self.world, self.offsets = world, count()
-        self.desk = Desk(world.books, world.runtime, FlowSettings(), self.origin, world.burial.of_rejected)
+        self.desk = Desk(world.books, world.runtime, FlowSettings(), self, world.burial.of_rejected)
         parts = Parts(
             {"films": ROUTE}, world.books, self.desk, world.gates, world.window, {}, world.courier, Statistics()
         )
         self.publisher = Publisher(world.producer, TopicSettings(), "one", parts, world.clock)
         self.report = Report(parts, "one", world.clock)
 
-    async def origin(self, topic):
-        decoder = Decoder(ROUTE, Json())
-        if topic == R0.topic:
-            return TopicOrigin(REDRIVE, ParcelDecoder({"films": decoder}), "rid", 1)
-        return TopicOrigin("films", decoder, "tid", 1)
+    async def of(self, partition):
+        decoder, timeline = Decoder(ROUTE, Json()), Timeline({0: ((0, 1),)})
+        if partition == R0:
+            return TopicOrigin(REDRIVE, ParcelDecoder({"films": decoder}), "rid", timeline)
+        return TopicOrigin("films", decoder, "tid", timeline)
 
     async def bring(self, *packed):
         await self.desk.step([carrying(one, next(self.offsets)) for one in packed])

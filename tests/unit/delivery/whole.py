@@ -8,6 +8,7 @@ from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
 from streamer.intake.decode import Decoder
 from streamer.intake.formats import Json
+from streamer.intake.timeline import Timeline
 from streamer.kafka.statistics import Statistics
 from streamer.settings import FlowSettings, TopicSettings
 from tests.unit.builders import LANE, P0, ROUTE, record
@@ -29,7 +30,7 @@ STATISTICS = {
 class Whole:
     def __init__(self, world):
         self.world = world
-        self.desk = Desk(world.books, world.runtime, FlowSettings(), self.origin, world.burial.of_rejected)
+        self.desk = Desk(world.books, world.runtime, FlowSettings(), self, world.burial.of_rejected)
         statistics = Statistics()
         statistics.learn(json.dumps(STATISTICS))
         self.parts = Parts(
@@ -45,8 +46,14 @@ class Whole:
         self.publisher = Publisher(world.producer, TopicSettings(), "one", self.parts, world.clock)
         self.report = Report(self.parts, "one", world.clock)
 
-    async def origin(self, topic):
-        return Origin("films", Decoder(ROUTE, Json()), "tid", 1)
+    async def of(self, partition):
+        return Origin("films", Decoder(ROUTE, Json()), "tid", Timeline({0: ((0, 1),)}))
+
+    async def is_another(self, topic):
+        return False
+
+    async def first_offset(self, partition):
+        return 5
 
     async def take(self, *values, first=0):
         """Take records with these values, one after the other."""

@@ -159,6 +159,21 @@ async def test_what_is_lost_is_not_committed(play):
     assert [name for name, _ in consumer.calls] == ["subscribe", "close"]
 
 
+async def test_a_topic_that_is_another_now_begins_with_another_consumer(play):
+    handler = Handler(Directive(), Directive(renew=frozenset({"films"})), last=[Commit(P1, 2)])
+    consumer = await play(handler, ASSIGN, nothing, rebalance("on_assign", 1))
+    assert handler.told == [
+        ("assigned", [P0, P1]),
+        ("lost", [P0, P1]),
+        ("revoked", []),
+        ("committed", [P1], None),
+        ("assigned", [P1]),
+        ("revoked", [P1]),
+        ("committed", [P1], None),
+    ]
+    assert [name for name, _ in consumer.calls if name in {"subscribe", "close"}] == ["subscribe", "close"] * 2
+
+
 async def test_a_commit_that_is_refused_on_the_way_out_is_told(play):
     handler = Handler(last=[Commit(P0, 3)])
     refusal = KafkaException(ClientError(ClientError.ILLEGAL_GENERATION))
@@ -188,7 +203,9 @@ async def test_refused_commits_are_told_apart_from_made_ones(play):
     ]
 
 
-@pytest.mark.parametrize("code", [ClientError._TRANSPORT, ClientError.UNKNOWN_TOPIC_OR_PART])
+@pytest.mark.parametrize(
+    "code", [ClientError._TRANSPORT, ClientError.UNKNOWN_TOPIC_OR_PART, ClientError._UNKNOWN_PARTITION]
+)
 async def test_what_passes_by_itself_is_no_record(play, code):
     handler = Handler()
     await play(handler, lambda _: FakeMessage(failure=ClientError(code)))

@@ -191,7 +191,7 @@ def forbidden(deployment_id):
 @pytest.mark.parametrize(
     ("gone", "named"),
     [
-        ("streamer-state", "state index 'streamer-state'"),
+        ("streamer-state-000001", "state index 'streamer-state'"),
         ("_ingest/pipeline/films-elser", "pipeline 'films-elser'"),
         ("films-000001", "alias 'films'"),
     ],
@@ -222,6 +222,6 @@ async def test_check_refuses_another_mapping_and_another_model():
 
 async def test_check_refuses_newer_state():
     elastic = await made(FakeResources())
-    elastic.resources["streamer-state"]["mappings"]["_meta"]["schema_version"] = 9
+    elastic.resources["streamer-state-000001"]["mappings"]["_meta"]["schema_version"] = 9
     with pytest.raises(StateError, match="schema version 9"):
         await check(elastic, settings())
