@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from streamer import logs
 from streamer.batching.desk import Origin
-from streamer.errors import SettingsError, SetupError
+from streamer.errors import ElasticError, KafkaError, SettingsError, SetupError
 from streamer.intake.decode import Decoder, Decodes
 from streamer.intake.formats import FORMATS
 from streamer.intake.parcel import ParcelDecoder
@@ -78,15 +78,21 @@ class Origins:
                     )
 
     async def of(self, partition: Partition) -> Origin | None:
-        """Return what is known of the topic of `partition`; None while there is no such topic or partition.
+        """Return what is known of the topic of `partition`.
 
-        Raises what `find` raises.
+        None while there is no such topic or partition, or nobody who can tell: `changed` names it when it is time to
+        ask again. Raises SettingsError, StateError.
         """
-        origin = await self.find(partition.topic)
-        if origin is not None and partition.number not in origin.timeline:
-            # Since we looked, the topic has grown, or it is another one.
-            self._forget(partition.topic)
+        try:
             origin = await self.find(partition.topic)
+            if origin is not None and partition.number not in origin.timeline:
+                # Since we looked, the topic has grown, or it is another one.
+                self._forget(partition.topic)
+                origin = await self.find(partition.topic)
+        except (KafkaError, ElasticError) as error:
+            log.warning("cannot tell what this topic is now", topic=partition.topic, error=str(error))
+            self._absent.add(partition.topic)
+            return None
         return origin if origin is not None and partition.number in origin.timeline else None
 
     async def find(self, topic: str) -> Origin | None:

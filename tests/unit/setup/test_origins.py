@@ -151,6 +151,15 @@ async def test_a_partition_that_the_new_topic_lacks_is_waited_for(world):
     assert not await world.origins.is_another("films")
 
 
+async def test_a_topic_of_which_nobody_can_tell_is_asked_for_again(world):
+    world.admin.failure = KafkaUnavailable("no broker")
+    assert await world.origins.of(P0) is None
+    world.admin.failure = None
+    await world.watch.look()
+    assert world.renewed == ["films"]
+    assert await world.origins.of(P0) is not None
+
+
 async def test_the_first_offset_is_asked_for(world):
     assert await world.origins.first_offset(P0) == 3
 
