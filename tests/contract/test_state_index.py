@@ -4,8 +4,8 @@ import pytest
 
 import schemas
 from streamer.delivery.bulk import FILTER_PATH, BulkCodec
-from streamer.delivery.markers import Markers
 from streamer.delivery.outcome import Action
+from streamer.delivery.precedence import Precedence
 from streamer.delivery.retention import DAY_MS, Retention
 from streamer.elastic import Elastic
 from streamer.kafka.admin import Topic
@@ -64,10 +64,10 @@ async def test_markers_are_seen_at_once(elastic, state, index):
     async def ask(batch):
         return [Action.RETRY] * len(batch)
 
-    markers = Markers(elastic, routes(index), state)
+    precedence = Precedence(elastic, routes(index), state)
     await mark(elastic, state, index, deletion(5, "newer"), deletion(3, "same"), deletion(1, "older"), at_ms=1)
     batch = [returned(3, name) for name in ("newer", "same", "older", "none")]
-    stale, *others = await markers.checked([*batch, write(3, "newer")], ask)
+    stale, *others = await precedence.checked([*batch, write(3, "newer")], ask)
     assert (stale.action, stale.result) == (Action.DONE, Result.STALE)
     assert others == [Action.RETRY] * 4
 
@@ -76,7 +76,7 @@ async def test_without_the_state_index_nothing_is_known(elastic, state, index):
     async def ask(batch):
         return []
 
-    (verdict,) = await Markers(elastic, routes(index), f"{state}-gone").checked([returned(3, "a")], ask)
+    (verdict,) = await Precedence(elastic, routes(index), f"{state}-gone").checked([returned(3, "a")], ask)
     assert verdict.action is Action.HOLD
     assert "index_not_found_exception" in verdict.detail
 
