@@ -130,7 +130,6 @@ def _strike(world: World, outcome: Outcome, faults: Sequence[Fault], choose: Ran
     """Let faults come and go, wait for the recovery while the writer goes on, and look at rest."""
     names = tuple(fault.name for fault in faults)
     seconds = max(choose.uniform(*fault.seconds) for fault in faults)
-    before = world.repeated()
     world.say(f"  {' + '.join(names)}: {seconds:.1f} s ...")
     with ExitStack() as struck:
         for fault in faults:
@@ -140,13 +139,12 @@ def _strike(world: World, outcome: Outcome, faults: Sequence[Fault], choose: Ran
     recovery = world.until(lambda: world.reached(ends), f"recovery from {' and '.join(names)}")
     spell = Spell(names, seconds, recovery, 0)
     _look(world, outcome, spell)
-    spell.repeated = max(0, world.repeated() - before)
     world.say(f"    recovered in {recovery:.1f} s, {spell.repeated} inferences repeated")
     return spell
 
 
 def _look(world: World, outcome: Outcome, spell: Spell) -> None:
-    """Bring the stream to rest and hold what must hold then; the writer goes on afterwards."""
+    """Bring the stream to rest and hold and count what can be known then; the writer goes on afterwards."""
     world.writer.pause()
     ends = world.kafka.ends(world.case.topic)
     world.until(lambda: world.reached(ends), "rest", REST_S)
@@ -155,6 +153,7 @@ def _look(world: World, outcome: Outcome, spell: Spell) -> None:
     letters = world.case.letters()
     verdict = judge(world.writer.history, world.elastic.documents(world.case.index), letters)
     seen = list(_seen(world, condemned(letters)))
+    spell.repeated = world.newly_repeated()
     spell.lost, spell.stale = len(verdict.lost), len(verdict.stale) + len(seen)
     outcome.problems += [f"after {' and '.join(spell.faults) or 'all'}: {line}" for line in [*verdict.lines, *seen]]
     world.writer.go_on()

@@ -83,6 +83,7 @@ class World:
     kind: Kind
     say: Callable[[str], None] = print
     slots: list[Slot] = field(default_factory=list)
+    _repeated: int = 0
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     foreign: int = 0
     """Inferences that somebody else had made."""
@@ -238,9 +239,11 @@ class World:
         committed = self.kafka.committed(self.case.group, self.case.topic)
         return all(committed.get(number, 0) >= end for number, end in ends.items())
 
-    def repeated(self) -> int:
-        """Return how many inferences were made beyond one for each record that was sent to one; exact at rest."""
-        return self.reader.inferences.total - self.foreign - self.sends.distinct
+    def newly_repeated(self) -> int:
+        """Return how many inferences beyond one for each record were made since the last call; asked at rest."""
+        repeated = self.reader.inferences.total - self.foreign - self.sends.distinct
+        newly, self._repeated = max(0, repeated - self._repeated), repeated
+        return newly
 
     def await_looks(self, count: int) -> None:
         """Wait until the reader has looked so often again."""
