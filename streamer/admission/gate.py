@@ -28,7 +28,7 @@ class Ticket:
     def success(self, inputs: int) -> None:
         """Free slots whose documents were inferred."""
         self._free(inputs)
-        self._gate.limit.on_success(inputs)
+        self._gate.succeeded(inputs)
 
     def ignore(self, inputs: int) -> None:
         """Free slots whose end says nothing about the deployment."""
@@ -103,11 +103,20 @@ class Gate:
         self.used -= inputs
         self._changed()
 
+    def succeeded(self, inputs: int) -> None:
+        """Tell the limit what got through."""
+        self.limit.on_success(inputs, self._clock.monotonic())
+
+    def idle(self) -> None:
+        """Note that nothing waits: if there is room, the deployment has less to do than it could."""
+        if self.room:
+            self.limit.on_idle(self._clock.monotonic())
+
     def overloaded(self) -> None:
         """Cut the window, once for all the bulks that met the same full queue."""
         now = self._clock.monotonic()
         if now >= self._next_cut:
-            self.limit.on_overload(self.used)
+            self.limit.on_overload(self.used, now)
             self._next_cut = now + CUT_SECONDS
 
     def close(self, reason: str, *, probed: bool = False, inference_only: bool = False) -> None:
@@ -118,6 +127,7 @@ class Gate:
         now = self._clock.monotonic()
         if self.hold is None:
             self.hold = Hold(reason, now, inference_only=inference_only)
+            self.limit.on_hold(now)
         elif probed:
             self.hold.failed(reason, now, inference_only=inference_only)
         self._changed()
@@ -147,4 +157,5 @@ class Gate:
         """End the hold, if there is one: an answer came that is not about something missing."""
         if self.hold is not None:
             self.hold = None
+            self.limit.on_resume(self._clock.monotonic())
             self._changed()
