@@ -34,9 +34,9 @@ class Ticket:
         """Free slots whose end says nothing about the deployment."""
         self._free(inputs)
 
-    def overload(self) -> None:
-        """Tell that the queue was full; the slots stay taken."""
-        self._gate.overloaded()
+    def answered(self, refused: int, sent: int) -> None:
+        """Tell for how many of the documents of a bulk the queue was full; their slots stay taken."""
+        self._gate.answered(refused, sent)
 
     def exchange(self, before: int, after: int) -> None:
         """Note that a newer document with other inputs goes in the place of one that is sent again."""
@@ -46,6 +46,29 @@ class Ticket:
         assert inputs <= self.inputs, (inputs, self.inputs)  # noqa: S101 - a programming error
         self.inputs -= inputs
         self._gate.freed(inputs)
+
+
+class Pressure:
+    """Which part of what was sent in this second and the one before met a full queue."""
+
+    def __init__(self, now: float) -> None:
+        """Begin with nothing sent."""
+        self._since = now
+        self._before = self._present = (0, 0)
+
+    @property
+    def share(self) -> float:
+        """The part, 0 when nothing was sent."""
+        refused, sent = (sum(pair) for pair in zip(self._before, self._present, strict=True))
+        return refused / sent if sent else 0.0
+
+    def add(self, refused: int, sent: int, now: float) -> None:
+        """Count an answer."""
+        passed = now - self._since
+        if passed >= CUT_SECONDS:
+            self._before = self._present if passed < 2 * CUT_SECONDS else (0, 0)
+            self._present, self._since = (0, 0), now
+        self._present = (self._present[0] + refused, self._present[1] + sent)
 
 
 class Hold:
@@ -85,6 +108,7 @@ class Gate:
         self.used = 0
         self.hold: Hold | None = None
         self._next_cut = clock.monotonic()
+        self._pressure = Pressure(clock.monotonic())
 
     @property
     def room(self) -> int:
@@ -112,11 +136,12 @@ class Gate:
         if self.room:
             self.limit.on_idle(self._clock.monotonic())
 
-    def overloaded(self) -> None:
-        """Cut the window, once for all the bulks that met the same full queue."""
+    def answered(self, refused: int, sent: int) -> None:
+        """Cut the window when the queue was full, once for all the bulks that met the same full queue."""
         now = self._clock.monotonic()
-        if now >= self._next_cut:
-            self.limit.on_overload(self.used, now)
+        self._pressure.add(refused, sent, now)
+        if refused and now >= self._next_cut:
+            self.limit.on_overload(self.used, self._pressure.share, now)
             self._next_cut = now + CUT_SECONDS
 
     def close(self, reason: str, *, probed: bool = False, inference_only: bool = False) -> None:

@@ -15,7 +15,10 @@ SAFE_PART = 0.5
 """Part of the queue slots that may be ours: a node is chosen at random for each document, and others use it too."""
 
 BACK_OFF = 0.7
-"""A full queue cuts the window to this part of what was in flight."""
+"""A full queue cuts the window to this part of what was in flight when all was refused; a small share cuts less."""
+
+LEAST_PART, LEAST_INPUTS = 0.25, 8
+"""Of the window, and in inputs: what is cut no further. So little fills no queue; who fills it is somebody else."""
 
 RECOVER = 0.05
 """Part of every input that gets through by which a cut window grows again."""
@@ -51,8 +54,11 @@ class Limit(Protocol):
     def on_success(self, inputs: int, now: float) -> None:
         """Learn that `inputs` were inferred."""
 
-    def on_overload(self, in_flight: int, now: float) -> None:
-        """Learn that the queue was full with `in_flight` inputs of ours, at most once a round trip."""
+    def on_overload(self, in_flight: int, share: float, now: float) -> None:
+        """Learn that the queue was full with `in_flight` inputs of ours, at most once a round trip.
+
+        `share` is the part of what was sent since the time before that was refused.
+        """
 
     def on_hold(self, now: float) -> None:
         """Learn that the deployment is gone."""
@@ -79,9 +85,9 @@ class Cut:
         """Whether something is cut."""
         return self._to is not None
 
-    def overload(self, in_flight: int) -> None:
+    def overload(self, in_flight: int, share: float) -> None:
         """Cut below what was too much."""
-        to = BACK_OFF * in_flight
+        to = (1 - (1 - BACK_OFF) * share) * in_flight
         self._to = max(1.0, to if self._to is None else min(self._to, to))
 
     def success(self, inputs: int) -> None:
@@ -94,7 +100,7 @@ class Cut:
         if self._to is None or self._to >= window:
             self._to = None
             return window
-        return self._to
+        return max(self._to, LEAST_PART * window, min(LEAST_INPUTS, window))
 
 
 class FixedLimit:
@@ -123,10 +129,10 @@ class FixedLimit:
         del now
         self._cut.success(inputs)
 
-    def on_overload(self, in_flight: int, now: float) -> None:
+    def on_overload(self, in_flight: int, share: float, now: float) -> None:
         """Cut the window below what was too much."""
         del now
-        self._cut.overload(in_flight)
+        self._cut.overload(in_flight, share)
 
     def on_hold(self, now: float) -> None:
         """Nothing changes."""

@@ -75,10 +75,10 @@ class LittleLimit:
         if now - self._set_at >= SET_SECONDS:
             self._set(now)
 
-    def on_overload(self, in_flight: int, now: float) -> None:
+    def on_overload(self, in_flight: int, share: float, now: float) -> None:
         """Cut the window below what was too much."""
         del now
-        self._cut.overload(in_flight)
+        self._cut.overload(in_flight, share)
 
     def on_hold(self, now: float) -> None:
         """Learn nothing from a time in which nothing was sent."""

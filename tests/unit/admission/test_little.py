@@ -157,7 +157,7 @@ def test_a_full_queue_cuts_and_what_gets_through_gives_back():
     made.look()
     made.work(60)
     before = made.limit.window
-    made.limit.on_overload(before, made.now)
+    made.limit.on_overload(before, 1.0, made.now)
     assert made.limit.window == int(0.7 * before)
     made.work(60)
     assert made.limit.window == pytest.approx(before, rel=0.1)
@@ -209,7 +209,7 @@ def test_whatever_happens_the_window_is_bounded(events, share, headroom):
     most = 512.0
     for name, value in events:
         now += 0.7
-        arguments = (value, now) if name in {"success", "overload", "capacity"} else (now,)
+        arguments = {"success": (value, now), "capacity": (value, now), "overload": (value, 1.0, now)}.get(name, (now,))
         getattr(made, f"on_{name}")(*arguments)
         if name == "capacity" and value is not None and value.nodes:
             most = max(most, value.queue_capacity * value.nodes / 2)
