@@ -1,0 +1,128 @@
+"""Adaptive allocations: how many a deployment should have, looked at every ten seconds.
+
+Written from the documented behaviour: demand is requests a second (those that are refused and those that the queue grew
+by included) times the time of one, both smoothed by a Kalman filter; one more while demand is above 0.9 of what there
+is, one less while it is below 0.85 of one fewer; no step down within five minutes of a step up; to zero when no request
+came for a while, back to one at the first that does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+from tests.scenarios.case import Adaptive
+from tests.scenarios.server import Server
+
+TICK_S = 10.0
+UP_ABOVE, DOWN_BELOW = 0.9, 0.85
+COOLDOWN_S = 300.0
+SMOOTHING = 100.0
+SURPRISE = 10.0
+"""Standard deviations by which a reading must be off for the filter to begin anew from it."""
+
+
+class Filter:
+    """A Kalman filter over one number."""
+
+    def __init__(self, *, jumps: bool) -> None:
+        self._jumps = jumps
+        self._value, self._variance = math.nan, 0.0
+
+    def add(self, value: float, variance: float) -> None:
+        """Learn a reading and how far off it may be."""
+        if math.isnan(self._value):
+            self._value, self._variance = value, variance
+            return
+        drift = variance / SMOOTHING
+        if self._jumps and abs(value - self._value) > SURPRISE * math.sqrt(self._variance + variance):
+            drift = (value - self._value) ** 2
+        gain = (self._variance + drift) / (self._variance + drift + variance)
+        self._value += gain * (value - self._value)
+        self._variance = (1 - gain) * (self._variance + drift)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The value less and plus its standard deviation; nothing known is no demand."""
+        deviation = math.sqrt(self._variance)
+        return (0.0, 0.0) if math.isnan(self._value) else (self._value - deviation, self._value + deviation)
+
+
+class Demand:
+    """The demand of a deployment, in allocations."""
+
+    def __init__(self) -> None:
+        self._rate, self._time = Filter(jumps=True), Filter(jumps=False)
+
+    def learn(self, requests: int, inferences: int, worked_s: float, seconds: float) -> None:
+        """Learn what came in `seconds`, and how long what was inferred took."""
+        self._rate.add(requests / seconds, max(1.0, requests) / seconds**2)
+        if inferences:
+            mean = worked_s / inferences
+            self._time.add(mean, mean**2 / inferences)
+
+    def allocations(self, present: int, bounds: Adaptive) -> int:
+        """Return how many there should be where there are `present`."""
+        (low_rate, high_rate), (low_time, high_time) = self._rate.bounds, self._time.bounds
+        wanted = max(1, present)
+        while low_rate * low_time / wanted > UP_ABOVE:
+            wanted += 1
+        while wanted > 1 and high_rate * high_time / (wanted - 1) < DOWN_BELOW:
+            wanted -= 1
+        return min(bounds.most, max(bounds.least, wanted))
+
+
+class Scaler:
+    """Scales the one node of a deployment."""
+
+    def __init__(self, server: Server, bounds: Adaptive) -> None:
+        self._server, self._bounds = server, bounds
+        self._demand = Demand()
+        self._seen = (0, 0, 0.0, 0)
+        self._requests, self._idle_since, self._up_at = 0, 0.0, -COOLDOWN_S
+        self._starting: asyncio.TimerHandle | None = None
+        server.wanted = self._wanted
+
+    async def run(self) -> None:
+        """Look every ten seconds until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._tick()
+
+    def _tick(self) -> None:
+        node = self._server.nodes[0]
+        counters = node.counters
+        now_seen = (counters.inferences, counters.rejected, counters.worked_s, node.pending)
+        inferences, rejected, worked_s, grown = (new - old for new, old in zip(now_seen, self._seen, strict=True))
+        self._seen = now_seen
+        if node.allocations and inferences >= 0:
+            self._demand.learn(max(0, inferences + rejected + grown), inferences, worked_s, TICK_S)
+            self._to(self._demand.allocations(node.allocations, self._bounds))
+        self._look_for_nothing()
+
+    def _look_for_nothing(self) -> None:
+        server, after = self._server, self._bounds.zero_after_s
+        if server.requests != self._requests:
+            self._requests, self._idle_since = server.requests, server.now
+        if after is not None and not self._bounds.least and server.now - self._idle_since >= after:
+            server.nodes[0].scale(0)
+            self._demand, self._seen = Demand(), (0, 0, 0.0, 0)
+
+    def _wanted(self) -> None:
+        if self._starting is None:
+            self._grow(1)
+
+    def _to(self, wanted: int) -> None:
+        present, now = self._server.nodes[0].allocations, self._server.now
+        if wanted > present and self._starting is None:
+            self._up_at = now
+            self._grow(wanted)
+        elif wanted < present and now - self._up_at >= COOLDOWN_S:
+            self._server.nodes[0].scale(wanted)
+
+    def _grow(self, wanted: int) -> None:
+        self._starting = self._server.loop.call_later(self._bounds.start_s, self._started, wanted)
+
+    def _started(self, wanted: int) -> None:
+        self._starting = None
+        self._server.nodes[0].scale(wanted)
