@@ -58,6 +58,8 @@ class Measured:
         """When which client got how much work indexed."""
         self.arrived: list[tuple[float, float]] = []
         """When a document arrived, and the inference seconds of one."""
+        self.error = ""
+        """What ended the clients before the scenario was over."""
         self.changes: list[float] = []
         """When capacity or the length of documents changed."""
         self.windows: list[tuple[float, float, float]] = []

@@ -1,6 +1,6 @@
-"""The streamer under test: its own books, dispatcher, courier, gate, watcher and limit, as `streamer.pipeline` wires them.
+"""The streamer under test: its own books, dispatcher, courier, gate, watcher and limit, wired as in `pipeline.wire`.
 
-Left out are Kafka and decoding: records come from a simulated source, and rebalances are a group's as Kafka makes it.
+Left out are Kafka and decoding: records come from a simulated source, and rebalances are such as a group makes.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Instance:
         self.books.leave(partitions)
         deadline = self.runtime.clock.monotonic() + DRAIN_S
         while not self.books.drained(partitions) and self.runtime.clock.monotonic() < deadline:
-            await asyncio.sleep(DRAIN_LOOK_S)
+            await self.runtime.bell.wait(DRAIN_LOOK_S)
         return self.drop(numbers)
 
     def drop(self, numbers: Iterable[int]) -> dict[int, tuple[int, list[Range]]]:

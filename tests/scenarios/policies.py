@@ -58,3 +58,9 @@ OURS = Policy(
 IDEAL = Policy("ideal", "sees inside the server: fills each allocation the moment it is free", Ideal)
 
 POLICIES = {one.name: one for one in (OURS, IDEAL)}
+
+
+def policy_of(name: str) -> Policy:
+    """Return the policy of a name; `fixed N` is our transport with N documents in flight. Raises KeyError."""
+    kind, _, window = name.partition(" ")
+    return fixed(int(window)) if kind == "fixed" else POLICIES[name]

@@ -95,7 +95,7 @@ class Server:
         while there and self.waiters:
             self._place(self.waiters.popleft())
 
-    def deploy(self, there: bool) -> None:  # noqa: FBT001 - an event's value
+    def deploy(self, there: bool) -> None:
         """Start the deployment again, or stop it with all that it has."""
         self.deployed = there
         for node in self.nodes:

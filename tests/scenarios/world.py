@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass, field
 
@@ -72,39 +71,31 @@ async def _play(case: Case, policy: Policy) -> Measured:
     measured = Measured(case.seconds)
     server = Server(case, measured)
     source = Source(case, server)
-    with contextlib.suppress(_Over):
-        await _all(case, policy, server, source)
+    clients = policy.clients(server, source)
+    acts = asyncio.create_task(_all(case, clients, server))
+    done, _ = await asyncio.wait([acts], timeout=case.seconds)
+    measured.error = repr(acts.exception()) if done and acts.exception() else ""
+    measured.lost = clients.lost()
     measured.finish()
+    acts.cancel()
+    await asyncio.wait([acts])
     return measured
 
 
-class _Over(Exception):  # noqa: N818 - it is the end, no error
-    """the scenario is over"""
-
-
-async def _all(case: Case, policy: Policy, server: Server, source: Source) -> None:
-    clients = policy.clients(server, source)
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            if case.server.adaptive is not None:
-                tasks.create_task(Scaler(server, case.server.adaptive).run())
-            for event in case.events:
-                server.loop.call_later(event.at, _happen, server, event)
-            for lengths in case.documents[1:]:
-                server.loop.call_later(lengths.after, server.measured.changes.append, lengths.after)
-            for work in (searches(case, server), stranger(case, server), tenant(case, server)):
-                tasks.create_task(work)
-            number = 0
-            for some in case.clients:
-                for _ in range(some.count):
-                    number += 1
-                    tasks.create_task(_life(f"client-{number}", some, clients, server, tasks))
-            tasks.create_task(_sample(clients, server))
-            await asyncio.sleep(case.seconds)
-            server.measured.lost = clients.lost()
-            raise _Over
-    except* _Over:
-        raise _Over from None
+async def _all(case: Case, clients: Crowd, server: Server) -> None:
+    """Let everything happen, until cancelled. Raises what ends a client before that."""
+    for event in case.events:
+        server.loop.call_later(event.at, _happen, server, event)
+    for lengths in case.documents[1:]:
+        server.loop.call_later(lengths.after, server.measured.changes.append, lengths.after)
+    async with asyncio.TaskGroup() as tasks:
+        if case.server.adaptive is not None:
+            tasks.create_task(Scaler(server, case.server.adaptive).run())
+        for work in (searches(case, server), stranger(case, server), tenant(case, server), _sample(clients, server)):
+            tasks.create_task(work)
+        places = (some for some in case.clients for _ in range(some.count))
+        for number, some in enumerate(places, 1):
+            tasks.create_task(_life(f"client-{number}", some, clients, server, tasks))
 
 
 async def _life(name: str, some: Clients, clients: Crowd, server: Server, tasks: asyncio.TaskGroup) -> None:
