@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from os import cpu_count
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from streamer import logs
 from tests.scenarios.best import best_fixed
 from tests.scenarios.case import Case, CaseError, load
 from tests.scenarios.policies import POLICIES, policy_of
-from tests.scenarios.verdict import COLUMNS, cells, failures, table
+from tests.scenarios.verdict import COLUMNS, cells, failures, matrix, table
 from tests.scenarios.world import Result, play
 
 CASES = Path(__file__).parent / "cases"
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             best = pool.map(best_fixed, cases.values())
             works += [(name, case, "best fixed") for name, case in cases.items()]
             results += best
+    if given.brief:
+        sys.stdout.write(matrix([name for name, *_ in works], results) + "\n")
     return _tell(works, results)
 
 
@@ -77,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario", action="append", help="only this one (the file's name without its ending)")
     parser.add_argument("--policy", action="append", help="this client instead: " + ", ".join([*POLICIES, "fixed N"]))
     parser.add_argument("--all-policies", action="store_true", help="all clients, and the best fixed window")
+    parser.add_argument("--brief", action="store_true", help="also print a row for each client, in few words")
     parser.add_argument("--best-fixed", action="store_true", help="also search out the best fixed window")
     parser.add_argument("--seconds", type=float, help="play so long instead, such as 1200")
     parser.add_argument("--jobs", type=int, default=cpu_count(), help="plays side by side")

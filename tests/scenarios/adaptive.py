@@ -18,7 +18,7 @@ TICK_S = 10.0
 UP_ABOVE, DOWN_BELOW = 0.9, 0.85
 COOLDOWN_S = 300.0
 SMOOTHING = 100.0
-SURPRISE = 10.0
+SURPRISE = 4.0
 """Standard deviations by which a reading must be off for the filter to begin anew from it."""
 
 
@@ -42,10 +42,9 @@ class Filter:
         self._variance = (1 - gain) * (self._variance + drift)
 
     @property
-    def bounds(self) -> tuple[float, float]:
-        """The value less and plus its standard deviation; nothing known is no demand."""
-        deviation = math.sqrt(self._variance)
-        return (0.0, 0.0) if math.isnan(self._value) else (self._value - deviation, self._value + deviation)
+    def value(self) -> float:
+        """What is most likely; nothing known is no demand."""
+        return 0.0 if math.isnan(self._value) else self._value
 
 
 class Demand:
@@ -63,11 +62,10 @@ class Demand:
 
     def allocations(self, present: int, bounds: Adaptive) -> int:
         """Return how many there should be where there are `present`."""
-        (low_rate, high_rate), (low_time, high_time) = self._rate.bounds, self._time.bounds
-        wanted = max(1, present)
-        while low_rate * low_time / wanted > UP_ABOVE:
+        demand, wanted = self._rate.value * self._time.value, max(1, present)
+        while demand / wanted > UP_ABOVE:
             wanted += 1
-        while wanted > 1 and high_rate * high_time / (wanted - 1) < DOWN_BELOW:
+        while wanted > 1 and demand / (wanted - 1) < DOWN_BELOW:
             wanted -= 1
         return min(bounds.most, max(bounds.least, wanted))
 

@@ -1,4 +1,4 @@
-"""The streamer's door to the simulated deployment: bulks as NDJSON, answers and errors as `streamer.elastic` gives them."""
+"""The streamer's door to the simulated deployment: bulks as NDJSON, answers and errors as `Elastic` gives them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import orjson
 from streamer.errors import ElasticRefused
 from tests.scenarios.documents import Document
 from tests.scenarios.server import Server
-from tests.scenarios.stats import stats_of
 from tests.unit.builders import ROUTE
 
 LATE_S = 8.0
@@ -47,7 +46,7 @@ class Door:
     async def get(self, path: str, **params: str) -> Json:
         """Answer `_stats` as the scenario says."""
         await asyncio.sleep(self._trip_s)
-        mode, found = self._server.stats, stats_of(self._server)
+        mode, found = self._server.stats, await self._server.statistics()
         self._older = [(at, old) for at, old in self._older if at >= self._server.now - STALE_S]
         self._older.append((self._server.now, found))
         if mode == "denied":

@@ -48,6 +48,8 @@ class Measured:
         self.allocations, self.power = Track(seconds), Track(seconds)
         """Allocations that there are, and what they are worth in whole ones at the speed of the start."""
         self.waits: list[float] = []
+        self.bulks: list[float] = []
+        """Seconds of each bulk at the server."""
         self.search_waits: list[float] = []
         self.searches_refused = 0
         self.freshness: list[float] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from streamer.admission.limit import FixedLimit
@@ -12,6 +13,8 @@ from streamer.admission.little import LittleLimit
 from streamer.settings import FlowSettings
 from tests.scenarios.ideal import Ideal
 from tests.scenarios.ours import Group
+from tests.scenarios.peers import adaptive, sequential
+from tests.scenarios.peers.peer import Peer, Peers
 from tests.scenarios.server import Server
 from tests.scenarios.source import Source
 
@@ -34,30 +37,40 @@ class Crowd(Protocol):
 
 @dataclass(frozen=True)
 class Policy:
-    """A name, where it comes from, and how to make its crowd."""
+    """A name, and how to make its crowd."""
 
     name: str
-    what: str
     clients: Callable[[Server, Source], Crowd]
 
 
 def fixed(window: int) -> Policy:
-    """Return our transport with a window that never changes, shared by the instances."""
-    return Policy(
-        f"fixed {window}",
-        f"our transport with {window} documents in flight, whatever happens",
-        lambda server, source: Group(server, source, lambda: FixedLimit(window)),
-    )
+    """Return our transport with a window that never changes; each instance has it."""
+    return Policy(f"fixed {window}", lambda server, source: Group(server, source, lambda: FixedLimit(window)))
 
 
-OURS = Policy(
-    "ours",
-    "the streamer as it is",
-    lambda server, source: Group(server, source, lambda: LittleLimit(FlowSettings().queue_delay_s)),
+def _ours(server: Server, source: Source) -> Group:
+    return Group(server, source, lambda: LittleLimit(FlowSettings().queue_delay_s))
+
+
+def _peer(name: str, kind: type[Peer]) -> Policy:
+    return Policy(name, partial(Peers, kind))
+
+
+ALL = (
+    Policy("ours", _ours),
+    Policy("ideal", Ideal),
+    _peer("streaming_bulk", sequential.StreamingBulk),
+    _peer("streaming_bulk, 3 retries", sequential.StreamingBulkRetrying),
+    _peer("Kafka Connect", sequential.KafkaConnect),
+    _peer("Logstash", sequential.Logstash),
+    _peer("Elastic connectors", sequential.ElasticConnectors),
+    _peer("Vector ARC", adaptive.VectorArc),
+    _peer("Vector ARC, partial retry", adaptive.VectorArcSeeing),
+    _peer("Vector ARC, bulks of 50", adaptive.VectorArcSmall),
+    _peer("Flink AIMD", adaptive.FlinkAimd),
+    _peer("Gradient2", adaptive.Gradient2),
 )
-IDEAL = Policy("ideal", "sees inside the server: fills each allocation the moment it is free", Ideal)
-
-POLICIES = {one.name: one for one in (OURS, IDEAL)}
+POLICIES = {one.name: one for one in ALL}
 
 
 def policy_of(name: str) -> Policy:

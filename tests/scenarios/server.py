@@ -10,11 +10,13 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Any
 
 from tests.scenarios.case import Case
 from tests.scenarios.documents import Document, Lengthener
 from tests.scenarios.measure import Measured
-from tests.scenarios.node import DEPLOYMENT, OTHERS, OURS, Failure, Node, Request
+from tests.scenarios.node import DEPLOYMENT, OTHERS, OURS, QUEUE_FULL, Failure, Node, Request
+from tests.scenarios.stats import stats_of
 
 NOT_DEPLOYED: Failure = (
     409,
@@ -32,7 +34,8 @@ TOO_MANY_WAIT: Failure = (
     f"Rejected inference request waiting for an allocation of deployment [{DEPLOYMENT}]. Too many pending requests",
 )
 MOST_WAITERS = 99
-TOO_MANY = 429
+REFUSALS = (QUEUE_FULL, TOO_MANY_WAIT)
+"""What a client with fewer documents in flight would not have met."""
 
 Outcomes = list[Failure | None]
 
@@ -88,7 +91,7 @@ class Server:
     def changed(self) -> None:
         """Note that capacity is not what it was; those who wait for an allocation may go."""
         now, there = self.now, sum(node.allocations for node in self.live())
-        if there != self.measured.allocations.level:
+        if there and there != self.measured.allocations.level:
             self.measured.changes.append(now)
         self.measured.allocations.to(now, there)
         self.measured.power.to(now, sum(node.power for node in self.live()) * self.speed)
@@ -122,7 +125,7 @@ class Server:
         """Infer and index; the answer comes when the slowest document is done: None or a failure for each."""
         outcomes: Outcomes = [None] * len(documents)
         answered: asyncio.Future[Outcomes] = self.loop.create_future()
-        left = len(documents)
+        left, began = len(documents), self.now
 
         def done(place: int, failure: Failure | None) -> None:
             nonlocal left
@@ -130,6 +133,7 @@ class Server:
             left -= 1
             if not left:
                 if ours:
+                    self.measured.bulks.append(self.now - began)
                     self._index(documents, outcomes, client)
                 if not answered.done():
                     answered.set_result(outcomes)
@@ -138,6 +142,10 @@ class Server:
             self.lengthener.sent(document, self.now)
             self.submit(Request(document.seconds, OURS if ours else OTHERS, done, place))
         return answered
+
+    async def statistics(self) -> dict[str, Any]:
+        """Return the answer of `_stats`."""
+        return stats_of(self)
 
     def submit(self, request: Request) -> None:
         """Put a request in the queue of a node, drawn at random by its allocations."""
@@ -177,4 +185,4 @@ class Server:
             if failure is None:
                 self.index(document, client)
             else:
-                self.measured.rejections += failure[0] == TOO_MANY
+                self.measured.rejections += failure in REFUSALS

@@ -6,10 +6,12 @@ the local stack hold them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.scenarios.node import DEPLOYMENT, Counters, Node
-from tests.scenarios.server import Server
+
+if TYPE_CHECKING:
+    from tests.scenarios.server import Server
 
 Json = dict[str, Any]
 MODEL = "synthetic"

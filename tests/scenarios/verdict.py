@@ -54,6 +54,28 @@ def failures(case: Case, result: Result) -> list[str]:
     return found
 
 
+def brief(result: Result) -> str:
+    """Return the three figures that tell most of a play: goodput, the queue, and what went wrong."""
+    goodput, wait = result.figures["goodput"] or 0.0, result.figures["ingest_p99_s"] or 0.0
+    wrong = {name: result.figures[name] or 0.0 for name in ("lost", "wasted")}
+    wrong["refused"] = result.figures["rejections"] or 0.0
+    counts = [f"{count:,.0f} {name}" for name, count in wrong.items() if round(count)]
+    return ", ".join([f"{goodput:.0%}", f"{wait:.2g} s" if wait < 10 else f"{wait:.0f} s", *counts])
+
+
+def matrix(names: Sequence[str], results: Sequence[Result]) -> str:
+    """Return a table with a row for each client and a column for each scenario; `names` are those of `results`."""
+    columns = list(dict.fromkeys(names))
+    policies = list(dict.fromkeys(_row_of(result) for result in results))
+    found = {(_row_of(result), name): brief(result) for name, result in zip(names, results, strict=True)}
+    rows = [[policy, *(found.get((policy, name), NOTHING) for name in columns)] for policy in policies]
+    return table(rows, ["client", *columns])
+
+
+def _row_of(result: Result) -> str:
+    return "best fixed window" if result.policy.startswith("fixed ") else result.policy
+
+
 def _bound(bound: float | None) -> str:
     return "-" if bound is None else f"{bound:g}"
 
