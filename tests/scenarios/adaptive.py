@@ -18,7 +18,7 @@ TICK_S = 10.0
 UP_ABOVE, DOWN_BELOW = 0.9, 0.85
 COOLDOWN_S = 300.0
 SMOOTHING = 100.0
-SURPRISE = 4.0
+SURPRISE = 3.0
 """Standard deviations by which a reading must be off for the filter to begin anew from it."""
 
 
@@ -102,8 +102,14 @@ class Scaler:
         server, after = self._server, self._bounds.zero_after_s
         if server.requests != self._requests:
             self._requests, self._idle_since = server.requests, server.now
-        if after is not None and not self._bounds.least and server.now - self._idle_since >= after:
+        if (
+            after is not None
+            and not self._bounds.least
+            and server.nodes[0].allocations
+            and server.now - self._idle_since >= after
+        ):
             server.nodes[0].scale(0)
+            server.nodes[0].begin_anew()
             self._demand, self._seen = Demand(), (0, 0, 0.0, 0)
 
     def _wanted(self) -> None:

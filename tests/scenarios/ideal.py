@@ -12,6 +12,8 @@ from tests.scenarios.server import Server
 from tests.scenarios.source import Source
 
 LOOK_S = 0.05
+DEEP = 4
+"""Documents for each allocation where there are more only for who asks for them: a queue that grows is demand too."""
 
 
 class Ideal:
@@ -20,6 +22,7 @@ class Ideal:
     def __init__(self, server: Server, source: Source) -> None:
         self._server, self._source = server, source
         self._there = 0
+        self._deep = server.case.server.adaptive is not None
         server.freed = self.fill
 
     async def join(self, name: str, tasks: asyncio.TaskGroup) -> str:
@@ -45,10 +48,12 @@ class Ideal:
     def fill(self) -> None:
         """Give documents to whoever is free; somebody has to ask when nobody is there at all."""
         server = self._server
-        if server.case.server.adaptive is not None and not server.live() and not server.waiters:
+        if not self._there:
+            return
+        if self._deep and not server.live() and not server.waiters:
             self._give(server.submit)
         for node in server.live():
-            while self._there and node.pending < node.allocations and self._give(node.offer):
+            while node.pending < node.allocations * (DEEP if self._deep else 1) and self._give(node.offer):
                 pass
 
     def _give(self, take: Callable[[Request], None]) -> bool:

@@ -149,7 +149,7 @@ class Gradient2(Peer):
     """Netflix's Gradient2 over single documents: the limit shrinks as round trips grow beyond 1.5 of their long mean.
 
     Source: concurrency-limits Gradient2Limit (first and least 20, at most 200, queue 4, smoothing 0.2, long window
-    600 samples); it never looks at refusals, so these only go again after a while.
+    600 samples); it never looks at refusals: these go again after a tenth of a second.
     """
 
     least, most, queue, smoothing, tolerance, samples = 20, 200, 4, 0.2, 1.5, 600
@@ -173,7 +173,7 @@ class Gradient2(Peer):
     async def _deliver(self, documents: Sequence[Document]) -> None:
         while (reply := await self.send(documents)).failed:
             self._learn(reply.seconds)
-            await asyncio.sleep(self.random.uniform(0.5, 1.5))
+            await asyncio.sleep(self.random.uniform(0, 0.2))
         self._learn(reply.seconds)
         self._in_flight -= 1
         self._freed.set()
