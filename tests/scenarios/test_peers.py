@@ -89,7 +89,9 @@ def test_gradient2_is_the_best_of_them_but_ignores_refusals_and_others():
     calm = played("Gradient2", EIGHT)
     assert calm["goodput"] > 0.99  # 99 %
     assert 3 < calm["ingest_p99_s"] < 8  # 5 s
-    assert played("Gradient2", EIGHT | {"queue_capacity": 64})["rejections"] > 100  # 440
+    assert (
+        played("Gradient2", EIGHT | {"queue_capacity": 64})["rejections"] > 10
+    )  # 440, which hangs on how soon what was refused goes again
     assert 0.75 < played("Gradient2", {"allocations": 64}, 120)["busy"] <= 1.0  # 85 %
     assert 0.45 < played("Gradient2", EIGHT, 400, clients=FOUR_CLIENTS)["fairness"] < 0.9  # 0.54 to 0.64
 
