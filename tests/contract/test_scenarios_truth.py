@@ -150,4 +150,4 @@ async def test_a_minute_of_each_comes_out_alike(stack):
         for name, one, (busy, real) in zip(SCENARIOS, simulated, really, strict=True)
         for line in differences(name, one, busy, real)
     ]
-    assert found == []
+    assert found == [], "\n".join(found)

@@ -1,9 +1,10 @@
 """Adaptive allocations: how many a deployment should have, looked at every ten seconds.
 
-Written from the documented behaviour: demand is requests a second (those that are refused and those that the queue grew
-by included) times the time of one, both smoothed by a Kalman filter; one more while demand is above 0.9 of what there
-is, one less while it is below 0.85 of one fewer; no step down within five minutes of a step up; to zero when no request
-came for a while, back to one at the first that does.
+Written from the documented behaviour, as the local stack's ML node has it: demand is requests a second (those that are
+refused and those that the queue grew by included) times the time of one, both smoothed by a Kalman filter. One more
+while demand, less its standard error, is above 0.9 of what there is; one less while it is, with that error, below 0.85
+of one fewer; no step down within five minutes of a step up. To zero when no request came for a while, back to one at
+the first that does.
 """
 
 from __future__ import annotations
@@ -17,34 +18,39 @@ from tests.scenarios.server import Server
 TICK_S = 10.0
 UP_ABOVE, DOWN_BELOW = 0.9, 0.85
 COOLDOWN_S = 300.0
-SMOOTHING = 100.0
-SURPRISE = 3.0
+MEMORY = 100.0
+"""Readings that the filter remembers."""
+SURPRISE = 10.0
 """Standard deviations by which a reading must be off for the filter to begin anew from it."""
 
 
 class Filter:
-    """A Kalman filter over one number."""
+    """A Kalman filter over one number, which remembers about a hundred readings."""
 
     def __init__(self, *, jumps: bool) -> None:
-        self._jumps = jumps
-        self._value, self._variance = math.nan, 0.0
+        self._jumps, self._jumped = jumps, False
+        self.value, self._variance = math.nan, 0.0
 
-    def add(self, value: float, variance: float) -> None:
-        """Learn a reading and how far off it may be."""
-        if math.isnan(self._value):
-            self._value, self._variance = value, variance
+    def add(self, value: float, variance: float, *, changed: bool = False) -> None:
+        """Learn a reading and how far off it may be; one that is far too far off begins anew."""
+        if math.isnan(self.value):
+            self.value, self._variance, self._jumped = value, variance, True
             return
-        drift = variance / SMOOTHING
-        if self._jumps and abs(value - self._value) > SURPRISE * math.sqrt(self._variance + variance):
-            drift = (value - self._value) ** 2
+        off = value - self.value
+        jumps = changed or (self._jumps and off * off > SURPRISE**2 * (self._variance + variance))
+        drift = value * value if jumps or self._jumped else variance / MEMORY
         gain = (self._variance + drift) / (self._variance + drift + variance)
-        self._value += gain * (value - self._value)
+        self.value += gain * off
         self._variance = (1 - gain) * (self._variance + drift)
+        self._jumped = jumps
 
-    @property
-    def value(self) -> float:
-        """What is most likely; nothing known is no demand."""
-        return 0.0 if math.isnan(self._value) else self._value
+    def less(self) -> float:
+        """Return the value less its standard deviation."""
+        return max(0.0, self.value - math.sqrt(self._variance))
+
+    def more(self) -> float:
+        """Return the value plus its standard deviation."""
+        return self.value + math.sqrt(self._variance)
 
 
 class Demand:
@@ -52,22 +58,30 @@ class Demand:
 
     def __init__(self) -> None:
         self._rate, self._time = Filter(jumps=True), Filter(jumps=False)
+        self._changed = False
 
     def learn(self, requests: int, inferences: int, worked_s: float, seconds: float) -> None:
-        """Learn what came in `seconds`, and how long what was inferred took."""
-        self._rate.add(requests / seconds, max(1.0, requests) / seconds**2)
+        """Learn what came in `seconds`, and how long what was inferred took; requests are a Poisson process."""
+        rate = requests / seconds
+        expected = max(1.0, (rate if math.isnan(self._rate.value) else self._rate.value) * seconds)
+        self._rate.add(rate, expected / seconds**2)
         if inferences:
             mean = worked_s / inferences
-            self._time.add(mean, mean**2 / inferences)
+            typical = mean if math.isnan(self._time.value) else self._time.value
+            self._time.add(mean, typical * typical / max(1, requests), changed=self._changed)
 
     def allocations(self, present: int, bounds: Adaptive) -> int:
         """Return how many there should be where there are `present`."""
-        demand, wanted = self._rate.value * self._time.value, max(1, present)
-        while demand / wanted > UP_ABOVE:
+        if math.isnan(self._rate.value) or math.isnan(self._time.value):
+            return present
+        wanted = max(1, present)
+        while self._rate.less() * self._time.less() / wanted > UP_ABOVE:
             wanted += 1
-        while wanted > 1 and demand / (wanted - 1) < DOWN_BELOW:
+        while wanted > 1 and self._rate.more() * self._time.more() / (wanted - 1) < DOWN_BELOW:
             wanted -= 1
-        return min(bounds.most, max(bounds.least, wanted))
+        wanted = min(bounds.most, max(bounds.least, wanted))
+        self._changed = wanted != present
+        return wanted
 
 
 class Scaler:
@@ -94,7 +108,7 @@ class Scaler:
         inferences, rejected, worked_s, grown = (new - old for new, old in zip(now_seen, self._seen, strict=True))
         self._seen = now_seen
         if node.allocations and inferences >= 0:
-            self._demand.learn(max(0, inferences + rejected + grown), inferences, worked_s, TICK_S)
+            self._demand.learn(inferences + max(0, rejected) + max(0, grown), inferences, worked_s, TICK_S)
             self._to(self._demand.allocations(node.allocations, self._bounds))
         self._look_for_nothing()
 

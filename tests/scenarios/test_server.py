@@ -153,7 +153,7 @@ async def test_counters_are_printed_above_zero_only():
 def test_demand_below_nine_tenths_never_scales_up():
     for share, wanted in ((0.88, 4), (0.97, 5), (1.0, 5), (0.5, 3)):
         demand = Demand()
-        for _ in range(60):
+        for _ in range(120):
             demand.learn(round(share * 400), round(share * 400), share * 40.0, 10.0)
         assert demand.allocations(4, Adaptive(least=1, most=8)) == wanted
 
