@@ -58,7 +58,7 @@ def brief(result: Result) -> str:
     """Return the three figures that tell most of a play: goodput, the queue, and what went wrong."""
     goodput, wait = result.figures["goodput"] or 0.0, result.figures["ingest_p99_s"] or 0.0
     wrong = {name: result.figures[name] or 0.0 for name in ("lost", "wasted")}
-    wrong["refused"] = result.figures["rejections"] or 0.0
+    wrong["‰ refused"] = result.figures["rejections"] or 0.0
     counts = [f"{count:,.0f} {name}" for name, count in wrong.items() if round(count)]
     return ", ".join([f"{goodput:.0%}", f"{wait:.2g} s" if wait < 10 else f"{wait:.0f} s", *counts])
 
