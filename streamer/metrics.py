@@ -78,6 +78,24 @@ REJECTIONS = Metric(
 )
 WINDOW = Metric("streamer_window_inputs", "gauge", ("deployment",), "Window: document inputs that may be in flight")
 WINDOW_USED = Metric("streamer_window_used_inputs", "gauge", ("deployment",), "Document inputs in flight or in backoff")
+WINDOW_RATE = Metric(
+    "streamer_window_rate_inputs_per_second",
+    "gauge",
+    ("deployment",),
+    "Part of the window: our inputs that get through",
+)
+WINDOW_SERVICE = Metric(
+    "streamer_window_service_seconds", "gauge", ("deployment",), "Part of the window: allocations' time for one input"
+)
+WINDOW_DELAY = Metric(
+    "streamer_window_queue_delay_seconds", "gauge", ("deployment",), "Part of the window: wished wait at the queue"
+)
+WINDOW_BOUND = Metric(
+    "streamer_window_bound",
+    "gauge",
+    ("deployment", "bound"),
+    "1 for what decides the window: allocations, rate, rate alone (no statistics), queue (half of its slots), headroom, cut (the queue was full)",
+)
 BYTE_WINDOW = Metric(
     "streamer_window_bytes", "gauge", (), "Window of bytes: bulks that may wait for an answer, all lanes together"
 )
@@ -124,6 +142,10 @@ STREAMER_METRICS = (
     REJECTIONS,
     WINDOW,
     WINDOW_USED,
+    WINDOW_RATE,
+    WINDOW_SERVICE,
+    WINDOW_DELAY,
+    WINDOW_BOUND,
     BYTE_WINDOW,
     HELD,
     ALLOCATIONS,

@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 
@@ -18,6 +19,7 @@ from streamer import failpoints, logs
 from streamer.admission.bytewindow import ByteWindow
 from streamer.admission.gate import Gate
 from streamer.admission.limit import FixedLimit
+from streamer.admission.little import LittleLimit
 from streamer.admission.watcher import Watcher
 from streamer.batching.books import Books
 from streamer.batching.desk import Desk
@@ -131,7 +133,9 @@ def wire(  # noqa: PLR0917 - what is wired
     books = Books(Bounds(flow.max_outstanding_records, flow.max_outstanding_mbytes * 1_000_000), clock, bell.ring)
 
     # A window for each deployment, shared by its routes; one more for what needs no inference.
-    limits = {route.deployment: FixedLimit(flow.documents_per_allocation) for route in routes.values()}
+    headroom = {wanted.id: wanted.search_headroom for wanted in settings.deployments}
+    deployments = dict.fromkeys(route.deployment for route in routes.values())
+    limits = {name: LittleLimit(flow.queue_delay_s, headroom.get(name, 0)) for name in deployments}
     models = {wanted.id: wanted.model_id for wanted in settings.deployments if wanted.type == "deployment"}
     watchers = {
         name: Watcher(doors.elastic, name, limit, runtime, model=models.get(name)) for name, limit in limits.items()
@@ -154,6 +158,8 @@ def wire(  # noqa: PLR0917 - what is wired
     # In: the poll thread asks the desk, which decodes, books and says what to pause and commit.
     desk = Desk(books, runtime, flow, origins, burial.of_rejected)
     source = _source(settings, desk, statistics, ends)
+    for name, watcher in watchers.items():
+        watcher.share = partial(desk.share, frozenset(one.name for one in routes.values() if one.deployment == name))
 
     parts = Parts(routes, books, desk, gates, window, watchers, courier, statistics)
     publisher = Publisher(doors.producer, settings.topics, instance, parts, clock)

@@ -28,15 +28,15 @@ class Ticket:
     def success(self, inputs: int) -> None:
         """Free slots whose documents were inferred."""
         self._free(inputs)
-        self._gate.limit.on_success(inputs)
+        self._gate.succeeded(inputs)
 
     def ignore(self, inputs: int) -> None:
         """Free slots whose end says nothing about the deployment."""
         self._free(inputs)
 
-    def overload(self) -> None:
-        """Tell that the queue was full; the slots stay taken."""
-        self._gate.overloaded()
+    def answered(self, refused: int, sent: int) -> None:
+        """Tell for how many of the documents of a bulk the queue was full; their slots stay taken."""
+        self._gate.answered(refused, sent)
 
     def exchange(self, before: int, after: int) -> None:
         """Note that a newer document with other inputs goes in the place of one that is sent again."""
@@ -46,6 +46,29 @@ class Ticket:
         assert inputs <= self.inputs, (inputs, self.inputs)  # noqa: S101 - a programming error
         self.inputs -= inputs
         self._gate.freed(inputs)
+
+
+class Pressure:
+    """Which part of what was sent in this second and the one before met a full queue."""
+
+    def __init__(self, now: float) -> None:
+        """Begin with nothing sent."""
+        self._since = now
+        self._before = self._present = (0, 0)
+
+    @property
+    def share(self) -> float:
+        """The part, 0 when nothing was sent."""
+        refused, sent = (sum(pair) for pair in zip(self._before, self._present, strict=True))
+        return refused / sent if sent else 0.0
+
+    def add(self, refused: int, sent: int, now: float) -> None:
+        """Count an answer."""
+        passed = now - self._since
+        if passed >= CUT_SECONDS:
+            self._before = self._present if passed < 2 * CUT_SECONDS else (0, 0)
+            self._present, self._since = (0, 0), now
+        self._present = (self._present[0] + refused, self._present[1] + sent)
 
 
 class Hold:
@@ -85,6 +108,7 @@ class Gate:
         self.used = 0
         self.hold: Hold | None = None
         self._next_cut = clock.monotonic()
+        self._pressure = Pressure(clock.monotonic())
 
     @property
     def room(self) -> int:
@@ -103,11 +127,21 @@ class Gate:
         self.used -= inputs
         self._changed()
 
-    def overloaded(self) -> None:
-        """Cut the window, once for all the bulks that met the same full queue."""
+    def succeeded(self, inputs: int) -> None:
+        """Tell the limit what got through."""
+        self.limit.on_success(inputs, self._clock.monotonic())
+
+    def idle(self) -> None:
+        """Note that nothing waits: if there is room, the deployment has less to do than it could."""
+        if self.room:
+            self.limit.on_idle(self._clock.monotonic())
+
+    def answered(self, refused: int, sent: int) -> None:
+        """Cut the window when the queue was full, once for all the bulks that met the same full queue."""
         now = self._clock.monotonic()
-        if now >= self._next_cut:
-            self.limit.on_overload(self.used)
+        self._pressure.add(refused, sent, now)
+        if refused and now >= self._next_cut:
+            self.limit.on_overload(self.used, self._pressure.share, now)
             self._next_cut = now + CUT_SECONDS
 
     def close(self, reason: str, *, probed: bool = False, inference_only: bool = False) -> None:
@@ -118,6 +152,7 @@ class Gate:
         now = self._clock.monotonic()
         if self.hold is None:
             self.hold = Hold(reason, now, inference_only=inference_only)
+            self.limit.on_hold(now)
         elif probed:
             self.hold.failed(reason, now, inference_only=inference_only)
         self._changed()
@@ -147,4 +182,5 @@ class Gate:
         """End the hold, if there is one: an answer came that is not about something missing."""
         if self.hold is not None:
             self.hold = None
+            self.limit.on_resume(self._clock.monotonic())
             self._changed()

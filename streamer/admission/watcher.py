@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from streamer import logs
 from streamer.admission.capacity import Capacity, busy_share, capacity_of
 from streamer.admission.limit import Limit
@@ -27,6 +29,8 @@ class Watcher:
         self.busy: float | None = None
         self._seen_at = 0.0
         self._complained = False
+        self.share: Callable[[], float] = _all
+        """Which part of the deployment's work is ours."""
 
     async def run(self, interval: float) -> None:
         """Look every `interval` seconds until cancelled. Raises what `look` raises."""
@@ -44,7 +48,8 @@ class Watcher:
         if capacity is not None and self.capacity is not None:
             self.busy = busy_share(self.capacity, capacity, now - self._seen_at)
         self.capacity, self._seen_at = capacity, now
-        self._limit.on_capacity(capacity)
+        self._limit.set_share(self.share())
+        self._limit.on_capacity(capacity, now)
         self._show()
 
     def _hold_model(self, capacity: Capacity | None) -> None:
@@ -73,3 +78,7 @@ class Watcher:
         self._meter.set(ALLOCATIONS, capacity.allocations if capacity else 0, self._deployment)
         self._meter.set(PENDING, capacity.pending if capacity else 0, self._deployment)
         self._meter.set(BUSY, self.busy or 0.0, self._deployment)
+
+
+def _all() -> float:
+    return 1.0

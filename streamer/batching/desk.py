@@ -47,6 +47,9 @@ class Topics(Facts, Protocol):
     async def of(self, partition: Partition) -> Origin | None:
         """Return the topic of `partition`; None while there is no such topic or partition."""
 
+    def partitions(self, routes: frozenset[str]) -> int:
+        """Return how many partitions the topics of `routes` have."""
+
 
 class Undertaker(Protocol):
     """Who buries records that can never be decoded."""
@@ -188,6 +191,11 @@ class Desk:
         for commit in commits:
             if error:
                 self._committed.pop(commit.partition, None)
+
+    def share(self, routes: frozenset[str]) -> float:
+        """Return which part of the partitions of `routes` is ours: 1 when none is, as there is nothing to share."""
+        ours = sum(lease.origin.route in routes for lease in self.leases.values())
+        return min(1.0, ours / max(1, self._topics.partitions(routes))) or 1.0
 
     def positions(self) -> dict[Partition, int]:
         """Return how far each partition is done without a gap: the next offset that is not."""

@@ -197,8 +197,7 @@ class Courier:
             if gate.hold is not None:
                 log.info("hold ended")
             gate.open()
-        if any(verdict.reason == QUEUE_FULL for verdict in verdicts):
-            trip.ticket.overload()
+        trip.ticket.answered(sum(verdict.reason == QUEUE_FULL for verdict in verdicts), len(verdicts))
 
     async def _settle(self, write: Write, verdict: Verdict, trip: Trip) -> bool:
         """Return whether `write` is done."""

@@ -78,6 +78,7 @@ class Dispatcher:
             if size <= 0:
                 return None
             self._dispatch(lane, gate, self._books.form(lane, Room(bulk, size)))
+        gate.idle()
         return None
 
     def _most(self, lane: str, gate: Gate) -> int:

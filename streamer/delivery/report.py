@@ -26,6 +26,10 @@ from streamer.metrics import (
     OUTSTANDING_BYTES,
     STRIPPED,
     WINDOW,
+    WINDOW_BOUND,
+    WINDOW_DELAY,
+    WINDOW_RATE,
+    WINDOW_SERVICE,
     WINDOW_USED,
     Sample,
 )
@@ -115,6 +119,7 @@ class Report:
         return {
             name: {
                 "window": self._parts.gates[name].limit.window,
+                "bound": self._parts.gates[name].limit.parts.bound,
                 "used": self._parts.gates[name].used,
                 "allocations": watcher.capacity.allocations if watcher.capacity else None,
                 "pending": watcher.capacity.pending if watcher.capacity else None,
@@ -153,6 +158,7 @@ class Report:
             if name != PLAIN:
                 yield Sample(WINDOW, label, gate.limit.window)
                 yield Sample(WINDOW_USED, label, gate.used)
+                yield from _parts_of(name, gate)
         for partition, entry in self._entries():
             lag = entry.get("hi_offset", 0) - max(0, entry.get("committed_offset", 0))
             yield Sample(LAG, (partition.topic, str(partition.number)), max(0, lag))
@@ -176,6 +182,14 @@ class Report:
         """Return librdkafka's statistics of each partition that is ours."""
         leases = self._parts.desk.leases
         return ((found, entry) for found, entry in self._parts.statistics.partitions() if found in leases)
+
+
+def _parts_of(deployment: str, gate: Gate) -> Iterator[Sample]:
+    parts = gate.limit.parts
+    yield Sample(WINDOW_RATE, (deployment,), parts.rate)
+    yield Sample(WINDOW_SERVICE, (deployment,), parts.service_s)
+    yield Sample(WINDOW_DELAY, (deployment,), parts.delay_s)
+    yield Sample(WINDOW_BOUND, (deployment, parts.bound), 1)
 
 
 def _of(counts: Counter[Account], partition: Partition) -> int:

@@ -14,7 +14,7 @@ class RetryPolicy(msgspec.Struct, frozen=True):
 
     first_s: float = 1.0
     growth: float = 2.0
-    most_s: float = 10.0
+    most_s: float = 4.0
 
     def longest(self, level: int) -> float:
         """Return the seconds that a wait at `level` takes at most."""

@@ -37,6 +37,13 @@ class DeploymentSettings(Section):
     cache_size: str | None = Field(
         None, description="Size of the inference cache, `0b` for none; default: the server's."
     )
+    search_headroom: int = Field(
+        0,
+        ge=0,
+        le=1_024,
+        description="Allocations kept idle for searches, where they share the deployment: it costs their throughput, "
+        "and adaptive allocations never scale up.",
+    )
 
 
 class InferenceField(Section):

@@ -141,6 +141,10 @@ class Origins:
         origin = self._known.get(topic)
         return origin.timeline.epochs if origin else frozenset()
 
+    def partitions(self, routes: frozenset[str]) -> int:
+        """Return how many partitions the topics of `routes` have, as far as they are known."""
+        return sum(len(origin.timeline) for origin in self._known.values() if origin.route in routes)
+
     async def verify(self) -> None:
         """Raise StateError when an epoch that records were taken under is gone from the state index; ElasticError."""
         for topic, origin in list(self._known.items()):

@@ -38,7 +38,7 @@ def assert_refused(case, status, *words, command="run"):
     [
         ("kafka", {"group_protocol": "newest"}, ["kafka.group_protocol", "'classic' or 'consumer'"]),
         ("kafka", {"bootstrap_server": "x:1"}, ["kafka.bootstrap_server:"]),
-        ("flow", {"documents_per_allocation": 0}, ["flow.documents_per_allocation", "greater than or equal to 1"]),
+        ("flow", {"queue_delay_s": 0}, ["flow.queue_delay_s", "greater than or equal to 0.1"]),
         ("elasticsearch", {"api_key": "secret", "username": "me"}, ["elasticsearch", "choose one"]),
     ],
 )

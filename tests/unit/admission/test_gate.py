@@ -50,25 +50,40 @@ def test_no_slot_ends_twice(door):
 
 def test_an_overload_keeps_its_slots_and_cuts_the_window(door):
     ticket = door.gate.admit(20)
-    ticket.overload()
+    ticket.answered(8, 8)
     assert (door.gate.used, ticket.inputs, door.gate.limit.window) == (20, 20, 14)
 
 
 def test_the_window_is_cut_once_a_second(door):
-    door.gate.admit(20).overload()
-    door.gate.freed(10)
-    door.gate.overloaded()
+    door.gate.admit(20).answered(8, 8)
+    door.gate.freed(6)
+    door.gate.answered(8, 8)
     door.clock.now = 0.99
-    door.gate.overloaded()
+    door.gate.answered(8, 8)
     assert door.gate.limit.window == 14
     door.clock.now = 1.0
-    door.gate.overloaded()
-    assert door.gate.limit.window == 7
+    door.gate.answered(8, 8)
+    assert door.gate.limit.window == 9
+
+
+def test_a_small_share_of_refusals_cuts_little(door):
+    door.gate.admit(20)
+    door.gate.answered(0, 9)
+    door.gate.answered(1, 1)
+    assert door.gate.limit.window == 19
+
+
+def test_what_was_sent_long_ago_does_not_count(door):
+    door.gate.admit(20)
+    door.gate.answered(0, 1_000)
+    door.clock.now = 60.0
+    door.gate.answered(8, 8)
+    assert door.gate.limit.window == 14
 
 
 def test_success_lets_a_cut_window_grow(door):
     ticket = door.gate.admit(20)
-    ticket.overload()
+    ticket.answered(20, 20)
     ticket.success(20)
     assert door.gate.limit.window == 15
 

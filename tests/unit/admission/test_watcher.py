@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from streamer.admission.limit import FixedLimit
+from streamer.admission.little import LittleLimit
 from streamer.admission.watcher import Watcher
 from streamer.errors import ElasticRefused, SetupDifference
 from streamer.metrics import STREAMER_METRICS, Meter
@@ -31,11 +31,11 @@ async def watch(*answers):
     """Look every two seconds until the answers are used up; return what was known after each."""
     async with asyncio.TaskGroup() as tasks:
         runtime = Runtime(LoopClock(), Meter(STREAMER_METRICS), tasks)
-        watcher = Watcher(Door(*answers), "for_ingest", FixedLimit(32), runtime)
+        watcher = Watcher(Door(*answers), "for_ingest", LittleLimit(1.0), runtime)
         seen = []
         for _ in answers:
             await watcher.look()
-            seen.append((watcher.capacity and watcher.capacity.allocations, watcher.busy, watcher._limit.window))
+            seen.append((watcher.capacity and watcher.capacity.allocations, watcher.busy))
             await asyncio.sleep(2.0)
     return seen, runtime.meter.exposition().decode()
 
@@ -44,15 +44,15 @@ async def watch(*answers):
 async def test_the_limit_follows_and_the_busy_share_is_that_of_the_interval():
     busier = stats(NODE | {"inference_count": 104, "average_inference_time_ms": 37_000 / 104})
     seen, exposition = await watch(stats(NODE), busier)
-    assert seen == [(4, None, 128), (4, 0.25, 128)]
+    assert seen == [(4, None), (4, 0.25)]
     assert 'streamer_deployment_busy_ratio{deployment="for_ingest"} 0.25' in exposition
 
 
 @in_virtual_time
-async def test_without_statistics_the_window_stays_and_nothing_old_is_shown():
+async def test_without_statistics_nothing_old_is_shown():
     refused = ElasticRefused(403, "security_exception", "action [cluster:monitor/xpack/ml] is unauthorized")
     seen, exposition = await watch(stats(NODE), stats(NODE), refused, {"trained_model_stats": []}, stats(NODE))
-    assert seen == [(4, None, 128), (4, 0.0, 128), (None, None, 128), (None, None, 128), (4, None, 128)]
+    assert seen == [(4, None), (4, 0.0), (None, None), (None, None), (4, None)]
     assert 'streamer_deployment_allocations{deployment="for_ingest"} 4.0' in exposition
 
 
@@ -60,7 +60,7 @@ async def test_without_statistics_the_window_stays_and_nothing_old_is_shown():
 async def test_a_reset_leaves_one_interval_unknown():
     after = stats(NODE | {"inference_count": 1})
     seen, _ = await watch(stats(NODE), after, after)
-    assert [busy for _, busy, _ in seen] == [None, None, 0.0]
+    assert [busy for _, busy in seen] == [None, None, 0.0]
 
 
 def of_model(model_id):
@@ -75,7 +75,7 @@ async def test_another_model_under_the_same_name_ends_the_program(expected):
     async with asyncio.TaskGroup() as tasks:
         runtime = Runtime(LoopClock(), Meter(STREAMER_METRICS), tasks)
         door = Door(of_model(".elser_model_2"), {"trained_model_stats": []}, of_model("other"))
-        watcher = Watcher(door, "for_ingest", FixedLimit(32), runtime, model=expected)
+        watcher = Watcher(door, "for_ingest", LittleLimit(1.0), runtime, model=expected)
         await watcher.look()
         await watcher.look()
         with pytest.raises(SetupDifference, match=r"'.elser_model_2' expected, 'other' found"):

@@ -1,0 +1,149 @@
+"""A window by Little's law: so many inputs as get through in the time of one inference and the wished wait before it.
+
+The study behind the constants is told in docs/backpressure.md.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from streamer.admission.capacity import DEFAULT_QUEUE_CAPACITY, Capacity
+from streamer.admission.limit import SAFE_PART, Cut, Parts
+from streamer.admission.rate import Rate
+
+WEIGHT = 0.2
+"""Of a new reading in the running means."""
+
+PRIOR_SERVICE_S = 0.3
+"""An inference of ELSER, until something is known."""
+
+BUSY_GOAL, LEAST_DELAY_S, MOST_DELAY_S = 0.975, 0.5, 3.0
+STATISTICS_LAST_S = 10.0
+FIRST_WINDOW = 4.0
+SET_SECONDS = 0.05
+"""The window is worked out at most so often."""
+
+OWN_PART = 0.5
+"""Of all inferences that must be ours before the allocations' time is told to be spent on them."""
+
+
+class LittleLimit:
+    """Window = rate x (service time + queue delay), the rate being our own or what the allocations could do.
+
+    The delay trims itself between 0.5 and 3 s until the allocations are busy: several nodes, among which documents are
+    drawn at random, need more of it than one. With `headroom` so many allocations stay idle for searches, and there is
+    no queue at all.
+    """
+
+    def __init__(self, queue_delay_s: float, headroom: int = 0) -> None:
+        """Wish for `queue_delay_s` seconds of queue at the deployment, or for `headroom` idle allocations."""
+        self._wished, self._headroom = queue_delay_s, headroom
+        self._delay, self._share = queue_delay_s, 1.0
+        self._service, self._busy = PRIOR_SERVICE_S, BUSY_GOAL
+        self._known: Capacity | None = None
+        self._known_at, self._known_total, self._set_at = 0.0, 0, 0.0
+        self._learned = self._disturbed = False
+        self._rate, self._cut = Rate(), Cut()
+        self._parts = Parts(0.0, 0.0, PRIOR_SERVICE_S, queue_delay_s, "first")
+        self._window = FIRST_WINDOW
+
+    @property
+    def window(self) -> int:
+        """Document inputs that may be in flight, at least 1."""
+        return max(1, int(self._cut.of(self._window)))
+
+    @property
+    def parts(self) -> Parts:
+        """What the window is made of."""
+        return msgspec.structs.replace(self._parts, bound="cut") if self._cut.made else self._parts
+
+    def on_capacity(self, capacity: Capacity | None, now: float) -> None:
+        """Learn service time and busy share from what changed since the statistics before."""
+        if capacity is not None and capacity.nodes:
+            if self._known is not None:
+                self._compare(self._known, capacity, now - self._known_at)
+            if not self._learned and capacity.inference_ms:
+                self._service = capacity.inference_ms / 1_000
+            self._known, self._known_at, self._known_total = capacity, now, self._rate.total
+            self._disturbed = False
+        self._set(now)
+
+    def on_success(self, inputs: int, now: float) -> None:
+        """Learn that `inputs` were inferred."""
+        self._rate.done(inputs, now)
+        self._cut.success(inputs)
+        if now - self._set_at >= SET_SECONDS:
+            self._set(now)
+
+    def on_overload(self, in_flight: int, share: float, now: float) -> None:
+        """Cut the window below what was too much."""
+        del now
+        self._cut.overload(in_flight, share)
+
+    def on_hold(self, now: float) -> None:
+        """Learn nothing from a time in which nothing was sent."""
+        self._disturbed = True
+        self._set(now)
+
+    def on_resume(self, now: float) -> None:
+        """Begin the rate anew."""
+        self._disturbed = True
+        self._rate.forget()
+        self._set(now)
+
+    def on_idle(self, now: float) -> None:
+        """Learn nothing about the delay from a time in which nothing waited."""
+        del now
+        self._disturbed = True
+
+    def set_share(self, share: float) -> None:
+        """Take this part of what the deployment can do."""
+        self._share = share
+
+    def _compare(self, before: Capacity, after: Capacity, seconds: float) -> None:
+        worked_s = (after.worked_ms - before.worked_ms) / 1_000
+        if worked_s < 0 or after.inferences < before.inferences or not after.allocations or seconds <= 0:
+            return  # The counters began anew.
+        own = self._rate.total - self._known_total
+        if own and own >= OWN_PART * (after.inferences - before.inferences):
+            spent = worked_s / own
+            self._service = _mixed(self._service, spent) if self._learned else spent
+            self._learned = True
+        if not self._disturbed:
+            # May be above 1 in a short time: an inference counts when it is done. On average it is not.
+            self._busy = _mixed(self._busy, worked_s / seconds / after.allocations)
+            longer = self._delay * (1 + BUSY_GOAL - self._busy)
+            least, most = min(LEAST_DELAY_S, self._wished), max(MOST_DELAY_S, self._wished)
+            self._delay = min(most, max(least, longer))
+
+    def _set(self, now: float) -> None:
+        self._set_at = now
+        rate = self._rate.per_second(now)
+        known = self._known if now - self._known_at <= STATISTICS_LAST_S else None
+        if known is None:
+            self._set_by_rate(rate)
+        elif self._headroom:
+            idle = max(1.0, (known.allocations - self._headroom) * self._share)
+            self._take(idle, Parts(rate, known.allocations, self._service, 0.0, "headroom"), known)
+        else:
+            self._set_by_both(rate, known)
+
+    def _set_by_rate(self, rate: float) -> None:
+        window = rate * (self._service + self._wished) + 1 if rate else FIRST_WINDOW
+        self._take(window, Parts(rate, 0.0, self._service, self._wished, "rate alone"), None)
+
+    def _set_by_both(self, rate: float, known: Capacity) -> None:
+        possible = self._share * known.allocations / self._service
+        bound = "rate" if rate > possible else "allocations"
+        window = max(rate, possible) * (self._service + self._delay)
+        self._take(window, Parts(rate, known.allocations, self._service, self._delay, bound), known)
+
+    def _take(self, window: float, parts: Parts, known: Capacity | None) -> None:
+        slots = known.queue_capacity * known.nodes if known else DEFAULT_QUEUE_CAPACITY
+        most = SAFE_PART * slots * self._share
+        self._window = min(window, most)
+        self._parts = msgspec.structs.replace(parts, bound="queue") if most < window else parts
+
+
+def _mixed(before: float, now: float) -> float:
+    return before + WEIGHT * (now - before)
