@@ -230,7 +230,7 @@ class Desk:
         for topic, origin in self.origins.items():
             if origin.decoder.stripped and topic not in self._warned:
                 self._warned.add(topic)
-                log.warning("records bring fields that the pipeline writes, they are taken away", topic=topic)
+                log.warning("records bring fields that only the server writes, they are taken away", topic=topic)
 
     def _due(self) -> tuple[Commit, ...]:
         now = self._clock.monotonic()

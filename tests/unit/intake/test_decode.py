@@ -186,6 +186,7 @@ def test_a_dotted_text_that_is_not_one_is_rejected(value):
         ({"meta.tokens": 1, "meta": {"tokens": 2}}, {"meta": {}}),
         ({"other": {"model_id": 1, "is_truncated": 1}}, {"other": {"model_id": 1, "is_truncated": 1}}),
         ({"_streamer": {"topic": "x"}, "_streamer.topic": "x", "_streamers": 1}, {"_streamers": 1}),
+        ({"_id": {"$oid": "5f0c"}, "_version": 1, "id": 1, "a": {"_id": 1}}, {"id": 1, "a": {"_id": 1}}),
     ],
 )
 def test_what_the_processor_or_we_write_is_stripped(given_value, left):
