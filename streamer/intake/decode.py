@@ -86,6 +86,7 @@ class Decoder:
             write.lane = self._route.deployment
             write.inputs = len(texts)
             write.text_hash = self._hash(texts)
+            write.unasked = not self._route.reuse.off
         return write
 
     def _id(self, record: Record, change: Change, epoch: int) -> str:
