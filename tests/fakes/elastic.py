@@ -105,7 +105,7 @@ class FakeElastic:
             return
         if meta["pipeline"] != "_none":
             self.inferred.append(name)
-            source |= {"text_tokens": tokens_of(source["text"]), "model_id": "m"}
+            source |= {"text_tokens": tokens_of(source.get("text", "")), "model_id": "m"}
         self.documents[name] = source
 
     def _item(self, operation: str, meta: dict[str, Any], source: Json | None = None) -> dict[str, Any]:
