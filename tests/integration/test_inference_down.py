@@ -106,7 +106,7 @@ def test_a_kill_between_words_and_tokens_loses_neither(case):
     second.kill()
     start_again(case)
     last = case.start()
-    case.await_done(last)
     await_owed_is_done(case)
+    case.await_done(last)
     assert_exact(case)
     assert case.letters() == []
