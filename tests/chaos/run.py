@@ -10,9 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.chaos import topic_faults  # noqa: F401 - they enter themselves into the list
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.history import Place
-from tests.chaos.verdict import condemned, judge
+from tests.chaos.verdict import Buried, judge
 from tests.chaos.world import ENCODER, SYNTHETIC, Kind, World
 
 PAIRS = 0.3
@@ -152,7 +153,7 @@ def _look(world: World, outcome: Outcome, spell: Spell) -> None:
     world.hold_conservation()
     letters = world.case.letters()
     verdict = judge(world.writer.history, world.elastic.documents(world.case.index), letters)
-    seen = list(_seen(world, condemned(letters)))
+    seen = list(_seen(world, Buried(world.writer.history, letters).decreed))
     spell.repeated = world.newly_repeated()
     spell.lost, spell.stale = len(verdict.lost), len(verdict.stale) + len(seen)
     outcome.problems += [f"after {' and '.join(spell.faults) or 'all'}: {line}" for line in [*verdict.lines, *seen]]
