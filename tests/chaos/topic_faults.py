@@ -39,31 +39,43 @@ def topic_recreated(world: World, choose: Random) -> Iterator[None]:
         world.reader.trusting = True
 
 
-@fault("partitions added, and `streamer repartition`", 1, 2, *EVERYTHING)
+def _can_grow(world: World) -> bool:
+    return len(world.kafka.ends(world.case.topic)) < MOST_PARTITIONS
+
+
+@fault("partitions added, and `streamer repartition`", 1, 2, *EVERYTHING, possible=_can_grow)
 def partitions_added(world: World, choose: Random) -> Iterator[None]:
     topic = world.case.topic
     partitions = len(world.kafka.ends(topic))
-    if partitions < MOST_PARTITIONS:
-        with _writer_at_rest(world):
-            _refused(world, f"streamer repartition {topic}", lambda: world.kafka.grow(topic, 2 * partitions))
-            report = _told(world, "repartition", topic, "--producers-know-after", "0")
-            world.writer.grow({int(number): offset for number, offset in report["boundary"].items()}, report["epoch"])
-        _come_back(world)
+    with _writer_at_rest(world):
+        _refused(world, f"streamer repartition {topic}", lambda: world.kafka.grow(topic, 2 * partitions))
+        report = _told(world, "repartition", topic, "--producers-know-after", "0")
+        world.writer.grow({int(number): offset for number, offset in report["boundary"].items()}, report["epoch"])
+    _come_back(world)
     yield
 
 
-@fault("the state index deleted, and everything read once more into a new index", 1, 2, *EVERYTHING)
+def _has_one_epoch(world: World) -> bool:
+    """A new state begins with one epoch: what a topic was before it was made again or grown is forgotten with it."""
+    return world.writer.newest_epoch == 1
+
+
+@fault(
+    "the state index deleted, and everything read once more into a new index",
+    1,
+    2,
+    *EVERYTHING,
+    possible=_has_one_epoch,
+)
 def state_lost(world: World, choose: Random) -> Iterator[None]:
     case = world.case
-    # A new state begins with one epoch, and the topic may have brought several.
-    if world.writer.newest_epoch == 1:
-        with _writer_at_rest(world):
-            _refused(world, "restore the state index", lambda: case.elastic.remove(f"/{case.state_index}"))
-            case.elastic.remove(f"/{case.index}-000001")
-            _told(world, "setup")
-            case.group = case.settings["kafka"]["group_id"] = f"{case.group}-again"
-            world.reader.start_over(case.group)
-        _come_back(world)
+    with _writer_at_rest(world):
+        _refused(world, "restore the state index", lambda: case.elastic.remove(f"/{case.state_index}"))
+        case.elastic.remove(f"/{case.index}-000001")
+        _told(world, "setup")
+        case.group = case.settings["kafka"]["group_id"] = f"{case.group}-again"
+        world.reader.start_over(case.group)
+    _come_back(world)
     yield
 
 
