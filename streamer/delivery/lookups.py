@@ -32,12 +32,17 @@ FILTER_PATH = "docs.found,docs._source,docs.error.type"
 log = logs.get("lookups")
 
 
+TROUBLES = {Found.FAILED: "inferred", Found.UNREADABLE: "inferred", Found.LATER: "asked again"}
+"""Answers that somebody should know of, and what becomes of the documents."""
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """What came of a look-up: how the write goes on, None if it has to be asked again."""
+    """What came of a look-up; `known` is the write as it goes without the pipeline, if it can."""
 
     asked: Write
     found: Found
-    known: Write | None
+    known: Write | None = None
+    detail: str = ""
 
 
 class Lookups:
@@ -53,7 +58,7 @@ class Lookups:
         hidden = any(route.reuse.hidden for route in routes.values())
         self._shown: dict[str, Any] = {"_source_exclude_vectors": "false"} if hidden else {}
         self._out = 0
-        self._troubles: set[str] = set()
+        self._troubles: frozenset[Found] = frozenset()
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -82,14 +87,13 @@ class Lookups:
         """Read the hashes, then the tokens of those that are the same."""
         try:
             entries = await self._read(asked, [HASH])
-            answers = [Answer(one, found_of(one, entry), None) for one, entry in zip(asked, entries, strict=True)]
+            answers = [_answer(one, entry) for one, entry in zip(asked, entries, strict=True)]
             same = [answer.asked for answer in answers if answer.found is Found.UNCHANGED]
             fields = fields_of(self._routes[name] for name in {one.route for one in same})
             stored = iter(await self._read(same, fields, **self._shown) if same else ())
         except ElasticError as error:
             found = Found.LATER if _is_passing(error) else Found.FAILED
-            self._complain(found, str(error))
-            return [Answer(one, found, None) for one in asked]
+            return [Answer(one, found, detail=str(error)) for one in asked]
         return [self._spare(answer, next(stored)) if answer.found is Found.UNCHANGED else answer for answer in answers]
 
     async def _read(self, writes: Sequence[Write], fields: Sequence[str], **shown: Any) -> Sequence[Entry]:  # noqa: ANN401 - a request's parameters
@@ -105,11 +109,11 @@ class Lookups:
 
     def _spare(self, answer: Answer, entry: Entry) -> Answer:
         """Judge anew with the tokens in hand: the document may have been written since its hash was read."""
-        write, found = answer.asked, found_of(answer.asked, entry)
-        if found is not Found.UNCHANGED:
-            return Answer(write, found, None)
+        write, now = answer.asked, _answer(answer.asked, entry)
+        if now.found is not Found.UNCHANGED:
+            return now
         known = spared(write, entry["_source"], self._routes[write.route])
-        return Answer(write, Found.UNCHANGED if known else Found.UNREADABLE, known)
+        return Answer(write, Found.UNCHANGED if known else Found.UNREADABLE, known, f"id {write.id!r} has no tokens")
 
     def _take(self, answers: Sequence[Answer]) -> list[Write]:
         """Let writes go on; return those that have to be asked about again."""
@@ -120,7 +124,7 @@ class Lookups:
         for answer in answers:
             if answer.found is not Found.LATER:
                 self._books.answered(answer.asked, answer.known or inferred(answer.asked))
-        self._judge_troubles({found for _, found in counts})
+        self._tell(answers)
         return [answer.asked for answer in answers if answer.found is Found.LATER]
 
     async def _wait(self, later: Sequence[Write]) -> None:
@@ -132,19 +136,17 @@ class Lookups:
         for write in later:
             self._books.answered(write, write)
 
-    def _judge_troubles(self, found: set[Found]) -> None:
-        if Found.UNREADABLE in found:
-            self._complain(Found.UNREADABLE, "a document has the hash of its text and not its tokens")
-        if found <= {Found.UNCHANGED, Found.CHANGED, Found.ABSENT}:
-            self._troubles.discard(Found.LATER.value)
-            self._troubles.discard(Found.FAILED.value)
+    def _tell(self, answers: Sequence[Answer]) -> None:
+        """Say once what is wrong, and again when it had been well; a lost token is told once in a run."""
+        troubles = {answer.found: answer.detail for answer in answers if answer.found in TROUBLES}
+        for found, detail in troubles.items():
+            if found not in self._troubles:
+                log.warning("texts not looked up", answer=found.value, now=TROUBLES[found], detail=detail)
+        self._troubles = frozenset(troubles) | (self._troubles & {Found.UNREADABLE})
 
-    def _complain(self, found: Found, detail: str) -> None:
-        """Say it once."""
-        if found.value not in self._troubles:
-            self._troubles.add(found.value)
-            what = "asked again" if found is Found.LATER else "inferred"
-            log.warning("texts could not be looked up", now=what, detail=detail)
+
+def _answer(write: Write, entry: Entry) -> Answer:
+    return Answer(write, found_of(write, entry), detail=entry.get("error", {}).get("type", ""))
 
 
 def _is_passing(error: ElasticError) -> bool:

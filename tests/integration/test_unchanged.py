@@ -58,8 +58,8 @@ def test_after_a_restart_changed_texts_are_inferred_and_no_others(scenario):
     assert {name for name in after if after[name] == before[name]} == same
     assert {one.source["model_id"] for one in found.values()} == {case.deployment}
     assert running.metric("streamer_lookups_total") == {
-        (case.name, "unchanged"): COUNT - CHANGED,
-        (case.name, "changed"): CHANGED,
+        ("unchanged", case.name): COUNT - CHANGED,
+        ("changed", case.name): CHANGED,
     }
     assert running.status()["reuse_off"] == {}
     end(running)
