@@ -14,7 +14,7 @@ from streamer.model import LOOK_UP, PLAIN
 from tests.fakes.clock import VirtualLoop, in_virtual_time
 from tests.fakes.elastic import NOT_DEPLOYED, QUEUE_FULL, FakeElastic, tokens_of
 from tests.unit.builders import LANE, P0, P1, deletion, route
-from tests.unit.delivery.stage import stage
+from tests.unit.delivery.stage import LEXICAL_AFTER_S, stage
 
 BOUNDS = Bounds(inference_units=64, plain_units=32, bulk_bytes=1_000_000, linger_s=0.0)
 NO_SHARD = {"error": {"type": "no_shard_available_action_exception", "reason": "No shard available"}}
@@ -271,6 +271,26 @@ async def test_a_record_that_is_sent_again_is_replaced_by_a_newer_one_that_was_n
         await asyncio.sleep(10.0)
         assert world.elastic.inferred == ["a"]
         assert world.results() == {"indexed": 2, "superseded": 1}
+        world.check_all_is_done()
+
+
+@in_virtual_time
+async def test_without_inference_only_what_has_no_tokens_goes_without():
+    async with stage(route=route(lexical=True)) as world:
+        await indexed(world, "a", "b")
+        world.elastic.uninferred = lambda _: NOT_DEPLOYED
+        update(world, "b", "another film")
+        await asyncio.sleep(LEXICAL_AFTER_S + 5.0)
+        for text in ("a third film", "a fourth film"):
+            update(world, "b", text)
+        update(world, "a")
+        await asyncio.sleep(20.0)
+        assert world.results() == {"indexed": 2, "lexical": 2, "superseded": 1, "unchanged": 1}
+        assert world.elastic.documents["b"]["_streamer"]["text_hash"] == ""
+        world.elastic.uninferred = lambda _: None
+        update(world, "b", "a fourth film")
+        await asyncio.sleep(10.0)
+        assert world.elastic.inferred == ["b"]
         world.check_all_is_done()
 
 
