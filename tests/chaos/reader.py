@@ -86,6 +86,7 @@ class Reader(threading.Thread):
         self.looks: Counter[str] = Counter()
         self._kafka, self._elastic, self._writer, self._choose = kafka, elastic, writer, choose
         self._names = names
+        self._lock = threading.Lock()
         self._replays: list[Replay] = []
         self._pending: deque[Look] = deque()
         self._last: dict[tuple[str, bytes], int] = {}
@@ -100,7 +101,8 @@ class Reader(threading.Thread):
 
     def replay(self, ends: Mapping[int, int]) -> None:
         """Say before a kill how far each partition may have got."""
-        self._replays.append(Replay(dict(ends), set(ends)))
+        with self._lock:
+            self._replays.append(Replay(dict(ends), set(ends)))
 
     def start_over(self, group: str) -> None:
         """Forget what was seen: everything is read once more, by another group, into a new index."""
@@ -163,10 +165,11 @@ class Reader(threading.Thread):
 
     def _open_replays(self, committed: Mapping[int, int]) -> frozenset[int]:
         """Return the partitions in which one is open, or was until this look."""
-        still = {partition for replay in self._replays for partition in replay.open}
-        for replay in self._replays:
-            replay.open -= {number for number, end in replay.until.items() if committed.get(number, 0) >= end}
-        self._replays = [replay for replay in self._replays if replay.open]
+        with self._lock:
+            still = {partition for replay in self._replays for partition in replay.open}
+            for replay in self._replays:
+                replay.open -= {number for number, end in replay.until.items() if committed.get(number, 0) >= end}
+            self._replays = [replay for replay in self._replays if replay.open]
         return frozenset(still)
 
     # --- judging

@@ -118,7 +118,7 @@ class Writer(threading.Thread):
 
     def ends(self) -> dict[int, int]:
         """Return how far each partition may reach by now: what is under way may all be in one of them."""
-        return {number: end + self.under_way for number, end in self.history.ends.items()}
+        return {number: end + self.under_way for number, end in list(self.history.ends.items())}
 
     def start_over(self) -> None:
         """Go on with a topic that was made again; asked while it pauses."""
