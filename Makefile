@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_FLAGS := $(if $(filter 1,$(ONCE)),--once)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check docs local bench refusals scenarios chaos constraints clean
+.PHONY: help setup demo test check docs local bench refusals bursts scenarios chaos constraints clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
@@ -46,6 +46,9 @@ bench: setup ## what the data path costs beside the encoder, side by side with o
 
 refusals: setup ## what becomes of documents while some are refused, side by side with other clients
 	$(BIN)/python -m tests.bench.refusals $(ARGS)
+
+bursts: setup ## how many inferences change-data costs, with and without what spares them
+	$(BIN)/python -m tests.bench.bursts $(ARGS)
 
 scenarios: $(INSTALLED) ## the scenario files of DIR in virtual time, against what they expect (ARGS=--help)
 	$(BIN)/python -m tests.scenarios $(DIR) $(ARGS)

@@ -76,6 +76,12 @@ BULK_DOCUMENTS = Metric(
 REJECTIONS = Metric(
     "streamer_rejections_total", "counter", ("reason",), "Items or requests that were refused for now, by reason"
 )
+LOOKUPS = Metric(
+    "streamer_lookups_total",
+    "counter",
+    ("route", "answer"),
+    "Documents whose text was looked up before inference (unchanged, changed, absent, unreadable, failed)",
+)
 WINDOW = Metric("streamer_window_inputs", "gauge", ("deployment",), "Window: document inputs that may be in flight")
 WINDOW_USED = Metric("streamer_window_used_inputs", "gauge", ("deployment",), "Document inputs in flight or in backoff")
 WINDOW_RATE = Metric(
@@ -140,6 +146,7 @@ STREAMER_METRICS = (
     BULK_SECONDS,
     BULK_DOCUMENTS,
     REJECTIONS,
+    LOOKUPS,
     WINDOW,
     WINDOW_USED,
     WINDOW_RATE,

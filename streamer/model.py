@@ -17,6 +17,9 @@ SCHEMA_VERSION = 1
 PLAIN = "_plain"
 """The lane of what needs no inference; no deployment can have this name."""
 
+LOOK_UP = "_look_up"
+"""The queue of what the index is asked about before it is known which lane it goes in."""
+
 REDRIVE, BACKLOG = "_redrive", "_backlog"
 """Stand for a route where records of the redrive or backlog topic have none; no route can have these names."""
 
@@ -73,7 +76,8 @@ class Write(msgspec.Struct):
     under which the record was taken. `record` is the document's own; `via` is the record that brought it, when that is
     another one: of the redrive or the backlog topic. `attempts` counts how often it was sent and not done, `deaths` how
     often the encoder's process died over it; `lexical` is the form without tokens of a document that has text, `owed`
-    one whose lexical form is indexed: it comes from the backlog and goes last.
+    one whose lexical form is indexed: it comes from the backlog and goes last. `unasked` says that the index may hold
+    the tokens of its texts and was not asked yet.
     """
 
     route: str
@@ -90,6 +94,7 @@ class Write(msgspec.Struct):
     deaths: int = 0
     lexical: bool = False
     owed: bool = False
+    unasked: bool = False
     via: Record | None = None
 
     @property
@@ -109,6 +114,11 @@ class Write(msgspec.Struct):
     def partition(self) -> Partition:
         """Where the carrier came from."""
         return self.carrier.partition
+
+    @property
+    def queue(self) -> str:
+        """Where it waits to go on."""
+        return LOOK_UP if self.unasked else self.lane
 
     @property
     def units(self) -> int:

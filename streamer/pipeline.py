@@ -1,6 +1,7 @@
 """The program: read `wire`, which joins every stage in the order in which a document passes it.
 
-poll thread -> decode -> ledger -> coalesce per key -> batcher -> gate -> bulk -> outcome per item -> ledger -> commit
+poll thread -> decode -> ledger -> coalesce per key -> text unchanged? -> batcher -> gate -> bulk -> outcome per item
+-> ledger -> commit
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from streamer.delivery.deadletter import Burial, DeadLetters
 from streamer.delivery.dispatcher import Dispatcher, Passage, bounds_of
 from streamer.delivery.fallback import Fallback
 from streamer.delivery.fuse import Fuse
+from streamer.delivery.lookups import Lookups
 from streamer.delivery.precedence import Precedence
 from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
@@ -75,6 +77,7 @@ class Stream(msgspec.Struct, frozen=True):
     """A wired program: records come in at `source`, leave through `dispatcher`, and `report` tells of them."""
 
     source: Source
+    lookups: Lookups
     dispatcher: Dispatcher
     watchers: Mapping[str, Watcher]
     watch: Watch
@@ -132,6 +135,9 @@ def wire(  # noqa: PLR0917 - what is wired
     # Taken and not done: ledger, accounts, the newest write of each key, and the queues of what goes next.
     books = Books(Bounds(flow.max_outstanding_records, flow.max_outstanding_mbytes * 1_000_000), clock, bell.ring)
 
+    # A text that the index has the tokens of goes past its deployment.
+    lookups = Lookups(doors.elastic, routes, books, runtime)
+
     # A window for each deployment, shared by its routes; one more for what needs no inference.
     headroom = {wanted.id: wanted.search_headroom for wanted in settings.deployments}
     deployments = dict.fromkeys(route.deployment for route in routes.values())
@@ -167,7 +173,7 @@ def wire(  # noqa: PLR0917 - what is wired
     retention = Retention(doors.elastic, settings.state_index, settings.topics.dead_letter_retention_days, clock)
     watch = Watch(origins, desk.renew, runtime)
     report = Report(parts, instance, clock)
-    return Stream(source, dispatcher, watchers, watch, publisher, retention, report)
+    return Stream(source, lookups, dispatcher, watchers, watch, publisher, retention, report)
 
 
 async def _flow(stream: Stream, settings: Settings, runtime: Runtime, *, progress: bool) -> None:
@@ -178,6 +184,7 @@ async def _flow(stream: Stream, settings: Settings, runtime: Runtime, *, progres
     for watcher in stream.watchers.values():
         runtime.spawn(watcher.run(settings.flow.stats_interval_s))
     runtime.spawn(stream.watch.run(settings.flow.topic_check_interval_s))
+    runtime.spawn(stream.lookups.run())
     runtime.spawn(stream.dispatcher.run())
     runtime.spawn(stream.publisher.run())
     runtime.spawn(stream.retention.run())

@@ -17,6 +17,9 @@ WEIGHT = 0.2
 PRIOR_SERVICE_S = 0.3
 """An inference of ELSER, until something is known."""
 
+LEAST_SERVICE_S = 0.000_5
+"""Statistics count whole milliseconds, and cache hits none."""
+
 BUSY_GOAL, LEAST_DELAY_S, MOST_DELAY_S = 0.975, 0.5, 3.0
 STATISTICS_LAST_S = 10.0
 FIRST_WINDOW = 4.0
@@ -63,7 +66,7 @@ class LittleLimit:
             if self._known is not None:
                 self._compare(self._known, capacity, now - self._known_at)
             if not self._learned and capacity.inference_ms:
-                self._service = capacity.inference_ms / 1_000
+                self._service = max(LEAST_SERVICE_S, capacity.inference_ms / 1_000)
             self._known, self._known_at, self._known_total = capacity, now, self._rate.total
             self._disturbed = False
         self._set(now)
@@ -106,7 +109,7 @@ class LittleLimit:
             return  # The counters began anew.
         own = self._rate.total - self._known_total
         if own and own >= OWN_PART * (after.inferences - before.inferences):
-            spent = worked_s / own
+            spent = max(LEAST_SERVICE_S, worked_s / own)
             self._service = _mixed(self._service, spent) if self._learned else spent
             self._learned = True
         if not self._disturbed:

@@ -20,7 +20,7 @@ class Room(msgspec.Struct, frozen=True):
 
 
 class Batcher:
-    """A queue of keys for each lane; a key stands in one of them once.
+    """A queue of keys for each lane, and one for look-ups; a key stands in one of them once.
 
     A key keeps its place when a newer write replaces the waiting one, so that a busy key is not starved. What is owed
     its tokens only goes when nothing else waits in its lane. `find` gives the write of a key that may be sent now.
@@ -71,4 +71,4 @@ class Batcher:
         return chosen
 
     def _queue_of(self, write: Write) -> dict[Key, float]:
-        return (self._owed if write.owed else self._queues)[write.lane]
+        return (self._owed if write.owed else self._queues)[write.queue]

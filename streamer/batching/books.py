@@ -15,7 +15,7 @@ from streamer.intake.accounts import Account, Accounts
 from streamer.intake.flow import Bounds, Flow
 from streamer.intake.ledger import Ledger
 from streamer.intake.remembered import Range
-from streamer.model import PLAIN, Partition, Record, Rejected, Result, Write
+from streamer.model import LOOK_UP, PLAIN, Partition, Record, Rejected, Result, Write
 
 
 class Books:
@@ -129,6 +129,15 @@ class Books:
         self._return(write)
         self._send(_account(newer), newer.generation)
         return newer
+
+    def ask(self, room: Room) -> list[Write]:
+        """Return the next writes that the index is to be asked about; until `answered` they wait in no queue."""
+        return self._batcher.form(LOOK_UP, room)
+
+    def answered(self, asked: Write, known: Write) -> None:
+        """Let `known` wait in the place of `asked`, unless something newer does by now."""
+        if self._coalescer.exchange(asked, known):
+            self._queue(known)
 
     def change(self, lane: str, change: Callable[[Write], Write]) -> None:
         """Put `change(write)` in the place of each write that waits in `lane`; it may go in another lane then."""

@@ -79,6 +79,14 @@ class Coalescer:
         slot.flying, slot.waiting = slot.waiting, []
         return slot.flying[-1]
 
+    def exchange(self, write: Write, other: Write) -> bool:
+        """Put `other` in the place of `write` if that is what waits to be sent, and return whether it was."""
+        slot = self._slots.get(write.key)
+        if slot is None or not slot.waiting or slot.waiting[-1] is not write:
+            return False
+        slot.waiting[-1] = other
+        return True
+
     def change(self, key: Key, change: Callable[[Write], Write]) -> None:
         """Put `change(write)` in the place of each waiting write of `key`."""
         changed = [change(write) for write in self._slots[key].waiting]

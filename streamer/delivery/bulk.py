@@ -119,7 +119,7 @@ class BulkCodec:
             return Verdict(Action.STOP, "unknown", detail=wrong)
         if write.body is None:
             return Verdict(Action.DONE, Result.DELETED.value, Result.DELETED)
-        result = Result.LEXICAL if write.lexical else Result.INDEXED if write.inputs else Result.NO_TEXT
+        result = _result(write)
         return Verdict(Action.DONE, result.value, result)
 
     def _not_done(self, write: Write, item: Item, *, inferred: bool) -> str:
@@ -134,6 +134,14 @@ class BulkCodec:
         if write.inputs and not inferred:
             return "no pipeline ran for documents with text: the index has a setting that bypasses it"
         return ""
+
+
+def _result(write: Write) -> Result:
+    if write.lexical:
+        return Result.LEXICAL
+    if write.inputs:
+        return Result.INDEXED
+    return Result.UNCHANGED if write.text_hash else Result.NO_TEXT
 
 
 def _item_count(write: Write) -> int:

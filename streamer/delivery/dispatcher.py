@@ -83,7 +83,7 @@ class Dispatcher:
 
     def _most(self, lane: str, gate: Gate) -> int:
         if lane == PLAIN:
-            return self._bounds.plain_units
+            return min(self._bounds.plain_units, gate.limit.window)
         return bulk_size(gate.limit.window, self._bounds.inference_units)
 
     def _linger(self, lane: str) -> float:

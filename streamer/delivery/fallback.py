@@ -37,8 +37,8 @@ class Fallback:
         """Return the lexical form of `write`: a lower version than its complete form, and no hash of its text."""
         if not self.covers(write):
             return write
-        version = lexical_version(write.version)
-        return msgspec.structs.replace(write, version=version, lane=PLAIN, inputs=0, text_hash="", lexical=True)
+        form = {"version": lexical_version(write.version), "lane": PLAIN, "inputs": 0, "text_hash": ""}
+        return msgspec.structs.replace(write, **form, lexical=True, unasked=False)
 
     def divert(self, books: Books, lane: str) -> None:
         """Turn what waits in `lane` into its lexical form."""

@@ -144,6 +144,7 @@ class Report:
             "results": {result.value: count for result, count in accounts.totals().items()},
             "partitions": {str(partition): self._partition(partition) for partition in self._parts.desk.leases},
             "deployments": self.deployments(),
+            "reuse_off": {name: route.reuse.off for name, route in self._parts.routes.items() if route.reuse.off},
             "conservation_difference": accounts.worst(),
         }
 

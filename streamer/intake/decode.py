@@ -14,6 +14,25 @@ from streamer.intake.identity import IdentityError
 from streamer.intake.route import Route
 from streamer.model import RESERVED, Record, Rejected, Write
 
+METADATA = frozenset(
+    {
+        "_id",
+        "_index",
+        "_routing",
+        "_type",
+        "_version",
+        "_version_type",
+        "_op_type",
+        "_dynamic_templates",
+        "_if_seq_no",
+        "_if_primary_term",
+    }
+)
+"""What an ingest pipeline knows a document by: as fields of one, they make the whole request fail with 400.
+
+Source: es `IngestDocument.Metadata`; `_id` and `_version` tried on the core of 9.1. MongoDB's documents have one.
+"""
+
 
 class Decodes(Protocol):
     """What turns the records of a topic into writes."""
@@ -34,7 +53,7 @@ class Decoder:
         self._route, self._form = route, form
         self._id_kind, _, self._id_name = route.id_from.partition(":")
         self._version_kind, _, self._version_name = route.version_from.partition(":")
-        self._written = (*route.written_by_processor, RESERVED)
+        self._written = (*route.written_by_processor, RESERVED, *METADATA)
         self._heads = frozenset(path.partition(".")[0] for path in self._written)
         self.stripped = 0
         """Fields taken away so far because the processor or the streamer writes them."""
@@ -67,6 +86,7 @@ class Decoder:
             write.lane = self._route.deployment
             write.inputs = len(texts)
             write.text_hash = self._hash(texts)
+            write.unasked = not self._route.reuse.off
         return write
 
     def _id(self, record: Record, change: Change, epoch: int) -> str:

@@ -124,4 +124,6 @@ class ParcelDecoder:
         if isinstance(found, Rejected):
             return msgspec.structs.replace(found, via=record)
         found.via, found.attempts, found.owed = record, parcel.attempts, self._owed
+        # What is owed its tokens is indexed without any.
+        found.unasked = found.unasked and not self._owed
         return found

@@ -9,6 +9,17 @@ import msgspec
 from streamer.settings import Filter, InferenceField, RouteSettings
 
 
+class Reuse(msgspec.Struct, frozen=True):
+    """Whether a text whose tokens are indexed is spared the encoder.
+
+    `off` says why not; it is empty where it is. `hidden` says that the server leaves tokens out of its answers unless
+    it is asked for them.
+    """
+
+    off: str = "nobody has looked whether they can be read"
+    hidden: bool = False
+
+
 class Route(msgspec.Struct, frozen=True):
     """A route ready for use; `fingerprint` is the identity of model and pipeline revision."""
 
@@ -28,6 +39,7 @@ class Route(msgspec.Struct, frozen=True):
     filters: tuple[Filter, ...]
     lexical: bool = False
     """Whether documents are indexed without tokens while inference is down."""
+    reuse: Reuse = Reuse()
 
     @property
     def fingerprint(self) -> bytes:
@@ -44,7 +56,9 @@ class Route(msgspec.Struct, frozen=True):
         return any(re.match(name, topic) if name.startswith("^") else name == topic for name in self.topics)
 
 
-def route_of(settings: RouteSettings, *, concrete_index: str, pipeline_revision: str, model: str) -> Route:
+def route_of(
+    settings: RouteSettings, *, concrete_index: str, pipeline_revision: str, model: str, reuse: Reuse
+) -> Route:
     """Return the route for `settings` and what was found in the cluster."""
     return Route(
         settings.name,
@@ -62,4 +76,5 @@ def route_of(settings: RouteSettings, *, concrete_index: str, pipeline_revision:
         settings.version_from,
         tuple(settings.filters),
         settings.when_inference_is_down == "lexical",
+        reuse,
     )

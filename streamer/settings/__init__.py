@@ -67,6 +67,10 @@ class FlowSettings(Section):
     lexical_after_s: float = Field(
         10.0, ge=0, description="Time that inference must be down before routes that ask for it index without tokens."
     )
+    reuse_tokens: bool = Field(
+        True,  # noqa: FBT003 - pydantic's way to give a default
+        description="Ask the index first, and take the tokens of a text that has not changed from there.",
+    )
     topic_check_interval_s: float = Field(
         10.0, gt=0, description="Time between two looks whether a topic was made again or has got partitions."
     )

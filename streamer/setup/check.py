@@ -6,12 +6,14 @@ import msgspec
 
 from streamer.elastic import Elastic
 from streamer.errors import ElasticRefused, SettingsError, SetupDifference, SetupError
+from streamer.intake.route import Reuse
 from streamer.settings import RouteSettings, Settings
 from streamer.setup.deploy import find_deployment
 from streamer.setup.difference import line
 from streamer.setup.index import find_index, find_pipeline
 from streamer.setup.mapping import index_differences
 from streamer.setup.pipeline import pipeline_differences, revision
+from streamer.setup.reuse import SWITCHED_OFF, hides_vectors, reuse_of
 from streamer.setup.state import judge_state_index
 
 HTTP_FORBIDDEN = 403
@@ -27,6 +29,7 @@ class Target(msgspec.Struct, frozen=True):
     pipeline: str
     pipeline_revision: str
     model: str
+    reuse: Reuse
 
 
 async def check(elastic: Elastic, settings: Settings) -> dict[str, Target]:
@@ -40,10 +43,11 @@ async def check(elastic: Elastic, settings: Settings) -> dict[str, Target]:
     if found is None:
         raise _missing("state index", settings.state_index)
     judge_state_index(settings.state_index, found)
-    return {route.name: await _target(elastic, settings, route) for route in settings.routes}
+    hidden = await hides_vectors(elastic) if settings.flow.reuse_tokens else False
+    return {route.name: await _target(elastic, settings, route, hidden=hidden) for route in settings.routes}
 
 
-async def _target(elastic: Elastic, settings: Settings, route: RouteSettings) -> Target:
+async def _target(elastic: Elastic, settings: Settings, route: RouteSettings, *, hidden: bool | None) -> Target:
     pipeline = await find_pipeline(elastic, route.pipeline_name)
     if pipeline is None:
         raise _missing("pipeline", route.pipeline_name)
@@ -61,6 +65,7 @@ async def _target(elastic: Elastic, settings: Settings, route: RouteSettings) ->
         pipeline=route.pipeline_name,
         pipeline_revision=revision(route),
         model=await _model(elastic, settings, route),
+        reuse=reuse_of(route, index.content, hidden=hidden) if settings.flow.reuse_tokens else Reuse(SWITCHED_OFF),
     )
 
 

@@ -1,7 +1,8 @@
 """The index of a route: its body, and how an existing index is compared with it (pure).
 
 Compatible, and so no difference: fields and multi-fields that the settings do not name (dynamic mapping adds them);
-shards, replicas and the refresh interval (the settings give those of a new index); a longer `index.gc_deletes`.
+shards, replicas and the refresh interval (the settings give those of a new index); a longer `index.gc_deletes`; a
+`_source` without the tokens (`excludes`), which only means that no text is spared the encoder.
 Everything else that the settings name must be as they say, and what decides how documents are stored or searched
 (`_source`, `dynamic`, a default or final pipeline) must be as a new index has it.
 """
@@ -57,9 +58,11 @@ def first_index(route: RouteSettings) -> str:
 def index_differences(route: RouteSettings, found: Json) -> list[str]:
     """Compare `found` (`GET /index?flat_settings=true`, the inner object) with the settings."""
     expected = index_body(route)
-    return _settings_differences(expected["settings"], found.get("settings", {})) + mapping_differences(
-        expected["mappings"], found.get("mappings", {})
-    )
+    mappings = dict(found.get("mappings", {}))
+    if _leaves_out_tokens(route, mappings.get("_source", {})):
+        del mappings["_source"]
+    lines = _settings_differences(expected["settings"], found.get("settings", {}))
+    return lines + mapping_differences(expected["mappings"], mappings)
 
 
 def mapping_differences(expected: Json, found: Json, path: str = "mappings") -> list[str]:
@@ -74,6 +77,12 @@ def mapping_differences(expected: Json, found: Json, path: str = "mappings") -> 
         for name, field in expected.get(children, {}).items():
             lines += _field_differences(field, found.get(children, {}).get(name), f"{path}.{children}.{name}")
     return lines
+
+
+def _leaves_out_tokens(route: RouteSettings, source: Json) -> bool:
+    """Return whether `_source` is kept but for the tokens, or some of them."""
+    tokens = {name for field in route.inference for name in (field.output, f"{field.output}.*")}
+    return source.keys() == {"excludes"} and tokens.issuperset(source["excludes"])
 
 
 def _field_differences(expected: Json, found: Json | None, path: str) -> list[str]:

@@ -34,6 +34,7 @@ def routes_of(settings: Sequence[RouteSettings], targets: Mapping[str, Target]) 
             concrete_index=targets[route.name].index,
             pipeline_revision=targets[route.name].pipeline_revision,
             model=targets[route.name].model,
+            reuse=targets[route.name].reuse,
         )
         for route in settings
     }

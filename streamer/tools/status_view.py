@@ -61,6 +61,8 @@ def _parts(status: Status) -> Iterator[RenderableType]:
         yield _members_line(status)
     if status.instance is not None:
         yield _instance_line(status)
+        for route, why in status.instance.get("reuse_off", {}).items():
+            yield Text(f"route {route}: tokens of unchanged texts are not used again, {why}", style="yellow")
     if status.deployments:
         yield _deployment_table(status)
     for index in status.indices:

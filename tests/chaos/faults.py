@@ -27,7 +27,7 @@ STREAMER, KAFKA, ELASTIC, DEPLOYMENT, TOPIC = "streamer", "kafka", "elasticsearc
 class Fault:
     """`seconds` are the least and the most it lasts; two faults that touch the same thing never come together.
 
-    `model` is the one model with which it makes sense, if there is only one.
+    `model` is the one model with which it makes sense, if there is only one; `possible` says whether it can be now.
     """
 
     name: str
@@ -36,20 +36,26 @@ class Fault:
     touches: frozenset[str]
     strike: Strike
     model: str = ""
+    possible: Callable[[World], bool] = lambda _: True
 
 
 FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    what: str, least_s: float, most_s: float, *touches: str, model: str = ""
+    what: str,
+    least_s: float,
+    most_s: float,
+    *touches: str,
+    model: str = "",
+    possible: Callable[[World], bool] = lambda _: True,
 ) -> Callable[[Callable[[World, Random], Iterator[None]]], Strike]:
     """Put a function into the list under its own name; it yields where the fault has begun."""
 
     def listed(strike: Callable[[World, Random], Iterator[None]]) -> Strike:
         made = contextmanager(strike)
         name = strike.__name__
-        FAULTS[name] = Fault(name, what, (least_s, most_s), frozenset(touches), made, model)
+        FAULTS[name] = Fault(name, what, (least_s, most_s), frozenset(touches), made, model, possible)
         return made
 
     return listed

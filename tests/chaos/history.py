@@ -57,13 +57,19 @@ class History:
         self.facts: list[Fact] = []
         self.ends: dict[int, int] = {}
         """The next offset of each partition of the present topic, as far as is known."""
+        self._places: defaultdict[tuple[int, int], list[Fact]] = defaultdict(list)
         self._good: defaultdict[bytes, list[Fact]] = defaultdict(list)
 
     def add(self, fact: Fact) -> None:
         self.facts.append(fact)
+        self._places[fact.record.partition, fact.record.offset].append(fact)
         self.ends[fact.record.partition] = fact.record.offset + 1
         if fact.kind is Kind.GOOD and fact.record.key is not None:
             self._good[fact.record.key].append(fact)
+
+    def at(self, partition: int, offset: int) -> list[Fact]:
+        """Return the records of a place: one for each topic that had it."""
+        return list(self._places.get((partition, offset), ()))
 
     def documents(self) -> list[bytes]:
         """Return the keys of which a good record was sent."""

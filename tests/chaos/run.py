@@ -10,9 +10,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.chaos import topic_faults  # noqa: F401 - they enter themselves into the list
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.history import Place
-from tests.chaos.verdict import condemned, judge
+from tests.chaos.verdict import Buried, judge
 from tests.chaos.world import ENCODER, SYNTHETIC, Kind, World
 
 PAIRS = 0.3
@@ -103,8 +104,8 @@ def _play(world: World, plan: Plan, outcome: Outcome) -> None:
     end = time.monotonic() + plan.seconds
     while time.monotonic() < end and not outcome.problems:
         world.pass_time(choose.uniform(0.5, 3.0))
-        chosen = _draw(deck, plan, choose)
-        outcome.spells.append(_strike(world, outcome, chosen, Random(choose.random())))
+        if chosen := _draw(deck, plan, choose, world):
+            outcome.spells.append(_strike(world, outcome, chosen, Random(choose.random())))
     world.heal()
     _look(world, outcome, Spell((), 0.0, 0.0, 0))
 
@@ -113,17 +114,20 @@ def _deal(plan: Plan, choose: Random) -> list[Fault]:
     return choose.sample(plan.deck(), len(plan.deck()))
 
 
-def _draw(deck: list[Fault], plan: Plan, choose: Random) -> list[Fault]:
-    """Take the next fault, sometimes two; one comes again when all others have come."""
+def _draw(deck: list[Fault], plan: Plan, choose: Random, world: World) -> list[Fault]:
+    """Take the next fault that is possible, sometimes two; one comes again when all others have come."""
     two = choose.random() < PAIRS
-    if not deck:
-        deck += _deal(plan, choose)
-    first = deck.pop()
-    apart = [fault for fault in deck if not fault.touches & first.touches]
-    if not two or not apart:
-        return [first]
-    deck.remove(apart[-1])
-    return [first, apart[-1]]
+    if not any(fault.possible(world) for fault in deck):
+        deck[:] = _deal(plan, choose)
+    possible = [fault for fault in deck if fault.possible(world)]
+    if not possible:
+        return []
+    first = possible.pop()
+    apart = [fault for fault in possible if not fault.touches & first.touches]
+    chosen = [first, apart[-1]] if two and apart else [first]
+    for fault in chosen:
+        deck.remove(fault)
+    return chosen
 
 
 def _strike(world: World, outcome: Outcome, faults: Sequence[Fault], choose: Random) -> Spell:
@@ -152,7 +156,7 @@ def _look(world: World, outcome: Outcome, spell: Spell) -> None:
     world.hold_conservation()
     letters = world.case.letters()
     verdict = judge(world.writer.history, world.elastic.documents(world.case.index), letters)
-    seen = list(_seen(world, condemned(letters)))
+    seen = list(_seen(world, Buried(world.writer.history, letters).decreed))
     spell.repeated = world.newly_repeated()
     spell.lost, spell.stale = len(verdict.lost), len(verdict.stale) + len(seen)
     outcome.problems += [f"after {' and '.join(spell.faults) or 'all'}: {line}" for line in [*verdict.lines, *seen]]

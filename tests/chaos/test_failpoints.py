@@ -11,6 +11,10 @@ from tests.fixtures.truth import assert_exact
 from tests.fixtures.waiting import until
 
 FILMS = 24
+PARTITIONS = 2
+ALL = PARTITIONS + 2
+"""With those of the redrive topic and of the backlog."""
+
 ROUNDS = 4
 LIVES = (0, 1)
 """How often the point is passed in the first and in the second life before the streamer dies there."""
@@ -45,7 +49,7 @@ def make(scenario):
         # A member with a name of its own is followed at once, where nobody else has to come and go.
         static = {} if stage(point) in PROVOKED else {"group_instance_id": "one"}
         case = scenario(route={"properties": {"year": {"type": "integer"}}}, connection=static)
-        case.set_up(partitions=2)
+        case.set_up(partitions=PARTITIONS)
         return case
 
     return made
@@ -82,7 +86,7 @@ def visit(guest, doomed, point):
 def freeze_until_replaced(doomed, guest):
     lost = len(of(doomed, "lost"))
     doomed.signal(signal.SIGSTOP)
-    until(lambda: len(guest.status()["partitions"]) == 2, "all partitions for the guest")
+    until(lambda: len(guest.status()["partitions"]) == ALL, "all partitions for the guest")
     doomed.signal(signal.SIGCONT)
     until(lambda: not doomed.alive or len(of(doomed, "lost")) > lost, "death, or knowledge of the loss")
 

@@ -1,5 +1,6 @@
 """What the ring holds against a stream is seen when it is so: each rule against a small offender."""
 
+import base64
 import json
 from collections import Counter
 from types import SimpleNamespace
@@ -41,13 +42,21 @@ def found(offset, value, *, claimed=None):
     return Found(version(offset), {**value, "text_tokens": TOKENS, "_streamer": place})
 
 
-def letter(offset, reason="unreadable"):
-    return {"epoch": 1, "partition": 0, "offset": offset, "reason": reason, "detail": None}
+def base64_of(content):
+    return base64.b64encode(content).decode()
+
+
+def letter(about, reason="unreadable", *, epoch=1):
+    record = about.record
+    content = {"key_base64": base64_of(record.key), "value_base64": base64_of(record.value)}
+    place = {"epoch": epoch, "partition": record.partition, "offset": record.offset}
+    return place | content | {"reason": reason, "detail": None}
 
 
 OLD, NEW = {"text": "old"}, {"text": "new"}
 TWO = [fact(0, OLD), fact(1, NEW)]
 POISON = fact(2, b"no json", Kind.UNDECODABLE)
+AGAIN = fact(2, b"no json either", Kind.UNDECODABLE, epoch=2)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +73,12 @@ POISON = fact(2, b"no json", Kind.UNDECODABLE)
         (TWO, {"key": Found(version(1), {**NEW, "_streamer": {}})}, [], {"wrong": 1}),
         (TWO, {"key": found(1, NEW), "other": found(0, OLD)}, [], {"wrong": 1}),
         ([*TWO, POISON], {"key": found(1, NEW)}, [], {"buried": 1}),
-        ([*TWO, POISON], {"key": found(1, NEW)}, [letter(2), letter(2)], {}),
-        (TWO, {"key": found(1, NEW)}, [letter(0)], {"buried": 1}),
-        (TWO, {"key": found(0, OLD)}, [letter(1, "too_large")], {}),
+        ([*TWO, POISON], {"key": found(1, NEW)}, [letter(POISON), letter(POISON)], {}),
+        (TWO, {"key": found(1, NEW)}, [letter(TWO[0])], {"buried": 1}),
+        (TWO, {"key": found(1, NEW)}, [letter(POISON)], {"buried": 1}),
+        (TWO, {"key": found(0, OLD)}, [letter(TWO[1], "too_large")], {}),
+        ([*TWO, POISON, AGAIN], {"key": found(1, NEW)}, [letter(POISON)], {"buried": 1}),
+        ([*TWO, POISON, AGAIN], {"key": found(1, NEW)}, [letter(POISON), letter(AGAIN, epoch=1)], {}),
         ([*TWO, fact(2, NEW, Kind.UNMAPPED)], {"key": found(1, NEW)}, [], {"buried": 1}),
         ([*TWO, fact(2, NEW, Kind.UNMAPPED), fact(3, OLD)], {"key": found(3, OLD)}, [], {}),
     ],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.history import Fact, History, Kind, Place, rank_of
@@ -37,11 +38,11 @@ class Verdict:
 def judge(history: History, found: Mapping[str, Found], letters: Sequence[Json]) -> Verdict:
     """Hold documents and dead letters against what was sent."""
     verdict = Verdict()
-    decreed = condemned(letters)
-    _judge_letters(verdict, history, letters, decreed)
+    buried = Buried(history, letters)
+    verdict.buried += buried.differences(history)
     expected = {}
     for key in history.documents():
-        good = [fact for fact in history.good(key) if fact.place not in decreed]
+        good = [fact for fact in history.good(key) if fact.place not in buried.decreed]
         if good:
             expected[id_of(key)] = good[-1]
             _judge_document(verdict, good[-1], found.get(id_of(key)))
@@ -76,25 +77,47 @@ def _difference(fact: Fact, found: Found) -> str:
     return "" if place == fact.place else f"it says that it comes from {place}"
 
 
-def condemned(letters: Iterable[Json]) -> set[Place]:
-    """Return the places of records that a fault itself condemned."""
-    return {_place(letter) for letter in letters if any(decree in _reason(letter) for decree in DECREES)}
+class Buried:
+    """The records that have a dead letter, by place, each with what its letter says.
+
+    A letter is held to be about the record whose place, key and value it holds; its epoch tells two of them apart, and
+    may be the old one where a topic was made again and nobody had noticed yet.
+    """
+
+    def __init__(self, history: History, letters: Sequence[Json]) -> None:
+        self.reasons: dict[Place, str] = {}
+        self.unknown: list[str] = []
+        for letter in letters:
+            same = [fact for fact in history.at(letter["partition"], letter["offset"]) if _is_about(letter, fact)]
+            epoch = letter["epoch"]
+            place = next((fact.place for fact in same if fact.epoch == epoch), same[-1].place if same else None)
+            if place is None:
+                self.unknown.append(f"a dead letter of what nobody sent: {letter}")
+            else:
+                self.reasons[place] = f"{letter['reason']} {letter['detail']}"
+
+    @property
+    def decreed(self) -> set[Place]:
+        """The records that a fault itself condemned."""
+        return {place for place, reason in self.reasons.items() if any(decree in reason for decree in DECREES)}
+
+    def differences(self, history: History) -> list[str]:
+        good = {fact.place for fact in history.facts if fact.kind is Kind.GOOD}
+        wrong = sorted((good & self.reasons.keys()) - self.decreed)
+        missing = sorted(_due(history, self.decreed) - self.reasons.keys())
+        return [
+            *self.unknown,
+            *(f"good record {place}: {self.reasons[place]}" for place in wrong),
+            *(f"poison {place} has no dead letter" for place in missing),
+        ]
 
 
-def _judge_letters(verdict: Verdict, history: History, letters: Sequence[Json], decreed: set[Place]) -> None:
-    facts = {fact.place: fact for fact in history.facts}
-    buried = {_place(letter): _reason(letter) for letter in letters}
-    good = {place for place in buried if place not in facts or facts[place].kind is Kind.GOOD}
-    verdict.buried += [f"good record {place}: {buried[place]}" for place in sorted(good - decreed)]
-    verdict.buried += [f"poison {place} has no dead letter" for place in sorted(_due(history, decreed) - buried.keys())]
+def _is_about(letter: Json, fact: Fact) -> bool:
+    return (letter["key_base64"], letter["value_base64"]) == (_base64(fact.record.key), _base64(fact.record.value))
 
 
-def _place(letter: Json) -> Place:
-    return (letter["epoch"], letter["partition"], letter["offset"])
-
-
-def _reason(letter: Json) -> str:
-    return f"{letter['reason']} {letter['detail']}"
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
 
 
 def _due(history: History, decreed: set[Place]) -> set[Place]:

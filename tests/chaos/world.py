@@ -126,7 +126,7 @@ class World:
             "elasticsearch": {"urls": [f"http://{self.elastic_net.address}"], "bulk_timeout_s": 8.0},
             "deployments": [deployment],
             "route": {"inference": [{"input": "text", "output": OUTPUT}], "properties": PROPERTIES},
-            "flow": FLOW | {"drain_timeout_s": 5.0},
+            "flow": FLOW | {"drain_timeout_s": 5.0, "topic_check_interval_s": 0.5},
             # Poison comes by the dozen here, and that is meant.
             "limits": {"dead_letters_per_minute": 100_000, "dead_letters_per_run": 100_000},
             "admin": {"port": 0},
@@ -250,11 +250,25 @@ class World:
         first = sum(self.reader.looks.values())
         self.until(lambda: sum(self.reader.looks.values()) >= first + count, "the reader's next look")
 
+    def all_started(self) -> bool:
+        return len(self._started()) == len(self.slots)
+
+    def epochs(self) -> set[int]:
+        """Return the epochs of the partitions that the streamers have."""
+        entries = [one.status()["partitions"] for one in self._started()]
+        return {place["epoch"] for entry in entries for name, place in entry.items() if self._is_ours(name)}
+
+    def _is_ours(self, partition: str) -> bool:
+        return partition.rpartition("-")[0] == self.case.topic
+
+    def _started(self) -> list[Running]:
+        running = [slot.running for slot in self.slots if slot.alive and slot.running is not None]
+        return [one for one in running if one.event("started")]
+
     def hold_conservation(self) -> None:
         """Hold the law of conservation at every streamer that has started."""
-        for slot in self.slots:
-            if slot.alive and slot.running is not None and slot.running.event("started"):
-                slot.running.status()
+        for one in self._started():
+            one.status()
 
     def heal(self) -> None:
         """End whatever may still be broken, and leave one streamer."""

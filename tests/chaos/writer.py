@@ -7,6 +7,7 @@ import hashlib
 import json
 import threading
 from collections import deque
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -93,7 +94,8 @@ class Writer(threading.Thread):
     def __init__(self, kafka: Kafka, topic: str, changes: Changes, per_second: int) -> None:
         super().__init__(name="writer", daemon=True)
         self.kafka = kafka
-        self.history, self.epoch = History(), 1
+        self.history, self.newest_epoch = History(), 1
+        self._epoch_of: Callable[[int, int], int] = lambda _partition, _offset: 1
         self.failure: BaseException | None = None
         self.under_way = 0
         self.begun = self.finished = 0
@@ -116,7 +118,26 @@ class Writer(threading.Thread):
 
     def ends(self) -> dict[int, int]:
         """Return how far each partition may reach by now: what is under way may all be in one of them."""
-        return {number: end + self.under_way for number, end in self.history.ends.items()}
+        return {number: end + self.under_way for number, end in list(self.history.ends.items())}
+
+    def start_over(self) -> None:
+        """Go on with a topic that was made again; asked while it pauses."""
+        self.kafka.learn()
+        self.history.ends.clear()
+        epoch = self.newest_epoch = self.newest_epoch + 1
+        self._epoch_of = lambda _partition, _offset: epoch
+
+    def grow(self, boundary: dict[int, int], epoch: int) -> None:
+        """Go on with more partitions, whose epoch is `epoch`; old ones have the one before from the boundary on."""
+        self.kafka.learn()
+        before, self.newest_epoch = self._epoch_of, epoch
+
+        def epoch_of(partition: int, offset: int) -> int:
+            if partition not in boundary:
+                return epoch
+            return epoch - 1 if offset >= boundary[partition] else before(partition, offset)
+
+        self._epoch_of = epoch_of
 
     def corrupt(self, count: int) -> None:
         """Send so many records of random bytes next."""
@@ -141,7 +162,7 @@ class Writer(threading.Thread):
         self.begun, self.under_way = self.begun + 1, len(changes)
         sent = self.kafka.send(self._topic, [(key, value) for key, value, _ in changes])
         for record, (_, _, kind) in zip(sent, changes, strict=True):
-            self.history.add(Fact(record, kind, self.epoch))
+            self.history.add(Fact(record, kind, self._epoch_of(record.partition, record.offset)))
         self.finished, self.under_way = self.finished + 1, 0
 
 

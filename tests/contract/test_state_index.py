@@ -29,8 +29,8 @@ async def elastic(stack):
 @pytest.fixture
 async def state(sandbox, elastic):
     name = f"{sandbox.name}-kept"
-    await elastic.put(f"/{name}", schemas.body("state"))
-    sandbox.remove(f"/{name}")
+    await elastic.put(f"/{name}-000001", schemas.body("state") | {"aliases": {name: {}}})
+    sandbox.remove(f"/{name}-000001")
     return name
 
 

@@ -17,6 +17,7 @@ class FakeResources:
         self.counts: dict[str, int] = {}
         self.writes: list[str] = []
         self.polls_until_ready = 0
+        self.version: Json | None = {"number": "9.1.4"}
 
     async def close(self) -> None:
         pass
@@ -31,6 +32,10 @@ class FakeResources:
 
     async def get(self, path: str, **params: str) -> Json:
         parts = path.strip("/").split("/")
+        if path == "/":
+            if self.version is None:
+                raise ElasticRefused(403, "security_exception", "action [cluster:monitor/main] is unauthorized")
+            return {"version": self.version}
         if parts[0] == "_ml":
             return self._stats(parts[2])
         if len(parts) == 3 and parts[1] == "_doc":

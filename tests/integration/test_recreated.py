@@ -28,8 +28,14 @@ def epochs_of(case):
     return [found.source["_streamer"]["epoch"] for found in case.elastic.documents(case.index).values()]
 
 
-def await_share(both):
-    until(lambda: all(len(one.status()["partitions"]) == 2 for one in both), "two partitions each")
+def await_share(case, both):
+    """Wait until each has partitions of the topic; the streamer's own topics have partitions too."""
+
+    def shared():
+        names = [{name.rpartition("-")[0] for name in one.status()["partitions"]} for one in both]
+        return all(case.topic in one for one in names)
+
+    until(shared, "a share for each")
 
 
 def await_epoch(case, count, epoch=2):
@@ -47,7 +53,7 @@ def test_while_two_instances_run(scenario, partitions, protocol):
     case = scenario(deployment={"number_of_allocations": 4}, flow=FLOW, connection={"group_protocol": protocol})
     case.set_up()
     both = [case.start(), case.start()]
-    await_share(both)
+    await_share(case, both)
     case.send(records_of(films(FILMS)))
     case.await_done(*both)
     case.make_again(partitions)
@@ -137,7 +143,7 @@ def test_a_topic_that_is_gone_is_waited_for(case):
 def test_a_member_that_slept_through_it(case):
     """It wakes with the old topic in its buffers, while the new one is another's."""
     first, second = case.start(), case.start()
-    await_share([first, second])
+    await_share(case, [first, second])
     case.send(records_of(films(FILMS)))
     case.await_done(first, second)
     first.signal(signal.SIGSTOP)

@@ -10,6 +10,7 @@ from streamer.metrics import STREAMER_METRICS, Meter, Metric, Sample
 from streamer.model import PLAIN
 from tests.fakes.clock import in_virtual_time
 from tests.fakes.elastic import QUEUE_FULL
+from tests.unit.builders import write
 from tests.unit.delivery.stage import stage
 from tests.unit.delivery.whole import whole
 from tests.unit.sources import modules
@@ -60,6 +61,7 @@ async def test_a_stream_at_work_gives_every_row_with_its_labels():
         all_of_it.parts.watchers["for_ingest"]._show()
         await world.deliver()
         await world.deliver(PLAIN)
+        await world.lookups._serve([write(unasked=True)])
         await all_of_it.desk.committed([], None)
         await all_of_it.take(b"broken", first=6)
         found = parsed(world.runtime.meter.exposition())

@@ -152,6 +152,17 @@ def test_headroom_leaves_allocations_idle_and_no_queue():
     assert made.limit.window == 1
 
 
+def test_an_inference_that_takes_no_time_is_no_division_by_nothing():
+    made = Deployment(allocations=2, service_s=0.005)
+    made.look()
+    made.limit.on_success(100, made.now + 1)
+    made.inferences, made.now = 100, made.now + 2
+    made.look()
+    made.work(2)
+    assert made.limit.window == 512
+    assert made.limit.parts.bound == "queue"
+
+
 def test_a_full_queue_cuts_and_what_gets_through_gives_back():
     made = Deployment(allocations=8)
     made.look()

@@ -38,16 +38,27 @@ class BooksMachine(RuleBasedStateMachine):
         size=st.integers(0, 50),
         kind=st.sampled_from(KINDS),
         version=st.integers(0, 9),
+        unasked=st.booleans(),
     )
-    def deliver(self, data, key, lane, size, kind, version):
+    def deliver(self, data, key, lane, size, kind, version, unasked):
         partition = data.draw(st.sampled_from(self.staying))
         if self.world.by_position:
             version = identity.version_of_position(1, self.world.next[partition])
-        self.world.deliver(partition, Entry(key, lane, size, kind, version))
+        self.world.deliver(partition, Entry(key, lane, size, kind, version, unasked))
 
     @rule(lane=st.sampled_from(LANES), units=st.integers(1, 3), size=st.integers(1, 100))
     def form(self, lane, units, size):
         self.world.form(lane, units, size)
+
+    @rule(units=st.integers(1, 3))
+    def ask(self, units):
+        self.world.ask(units)
+
+    @precondition(lambda self: self.world.asked)
+    @rule(data=st.data(), found=st.sampled_from(["unchanged", "changed", "later"]))
+    def look_up(self, data, found):
+        number = data.draw(st.integers(0, len(self.world.asked) - 1))
+        self.world.answer(self.world.asked[number], found)
 
     @precondition(lambda self: self.world.flying)
     @rule(data=st.data())
@@ -94,6 +105,14 @@ class BooksMachine(RuleBasedStateMachine):
         for partition in PARTITIONS:
             busy = any(one.partition == partition for one in [*ours, *rejected])
             assert world.books.drained([partition]) == (not busy)
+
+    @invariant()
+    def what_waits_is_ready_or_asked_about_or_behind_its_key(self):
+        books = self.world.books
+        asked = {id(one) for one in self.world.asked}
+        ready = [books._coalescer.ready(key) for key in books._coalescer._slots]
+        unqueued = [one for one in ready if one is not None and one.key not in books._batcher.keys(one.queue)]
+        assert all(id(one) in asked for one in unqueued)
 
     @invariant()
     def no_key_is_in_flight_twice(self):

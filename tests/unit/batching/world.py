@@ -6,13 +6,15 @@ import msgspec
 
 from streamer.batching.batcher import Room
 from streamer.batching.books import Books
+from streamer.batching.unchanged import inferred
 from streamer.intake.flow import Bounds
-from streamer.model import PLAIN, Rejected, Result
+from streamer.model import LOOK_UP, PLAIN, Rejected, Result
 from tests.fakes.clock import HandClock
 from tests.unit.builders import LANE, P0, P1, record, write
 
 PARTITIONS = (P0, P1)
 LANES = (LANE, "other", PLAIN)
+QUEUES = (*LANES, LOOK_UP)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -23,6 +25,7 @@ class Entry(msgspec.Struct, frozen=True):
     size: int
     kind: str
     version: int
+    unasked: bool = False
 
 
 class World:
@@ -33,6 +36,7 @@ class World:
         self.index = {}
         self.buried = set()
         self.flying = []
+        self.asked = []
         self.burying = []
         self.generations = {}
         self.leaving = set()
@@ -58,16 +62,27 @@ class World:
         if entry.kind == "deletion":
             fields |= {"body": None}
         lane = PLAIN if entry.kind == "deletion" else entry.lane
+        fields["unasked"] = entry.unasked and lane != PLAIN
         self.books.take(write(offset, entry.id, partition, generation, lane, **fields))
 
     def form(self, lane, units, size):
         formed = self.books.form(lane, Room(units, size))
-        assert all(one.lane == lane for one in formed)
+        assert all(one.lane == one.queue == lane for one in formed)
         assert len(formed) <= 1 or (
             sum(one.units for one in formed) <= units and sum(one.size for one in formed) <= size
         )
         for one in formed:
             self.fly(one)
+
+    def ask(self, units):
+        self.asked += self.books.ask(Room(units, 10_000))
+
+    def answer(self, one, found):
+        """Let the index answer: it has the tokens, it has not, or it cannot be asked now."""
+        self.asked.remove(one)
+        changed = {"lane": PLAIN, "inputs": 0, "unasked": False, "body": (one.body or b"") + b"tokens"}
+        known = {"unchanged": msgspec.structs.replace(one, **changed), "changed": inferred(one), "later": one}
+        self.books.answered(one, known[found])
 
     def fly(self, one):
         """Note that a write is sent: rising versions of a key within a generation, but for what was refused."""
@@ -144,7 +159,10 @@ class World:
         for partition, log in self.log.items():
             while self.next[partition] < len(log):
                 self.deliver(partition, None)
-        while self.flying or self.burying or any(self.books.waiting(lane) for lane in LANES):
+        while self.flying or self.burying or self.asked or any(self.books.waiting(lane) for lane in QUEUES):
+            self.ask(3)
+            for one in self.asked.copy():
+                self.answer(one, "changed")
             for one in self.flying.copy():
                 self.end(one) if self.books.is_staying(one) else self.send_again(one, applied=False)
             while self.burying:

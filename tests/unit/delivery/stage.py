@@ -16,6 +16,7 @@ from streamer.delivery.dispatcher import Dispatcher, Passage
 from streamer.delivery.fallback import Fallback
 from streamer.delivery.fuse import Fuse
 from streamer.delivery.load import Load
+from streamer.delivery.lookups import Lookups
 from streamer.delivery.precedence import Precedence
 from streamer.delivery.stale import StaleWatch
 from streamer.intake.flow import Bounds
@@ -54,6 +55,7 @@ class Stage:
         kit = Kit(self.elastic, codec, precedence, self.window, self.burial, self.fallback, stale)
         self.courier = Courier(kit, self.books, self.runtime)
         self.courier._random = Random(1)
+        self.lookups = Lookups(self.elastic, routes, self.books, self.runtime)
         self.generation = self.books.assign(P0)
         self.next = 0
 

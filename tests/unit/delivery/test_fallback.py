@@ -89,6 +89,12 @@ async def test_others_wait(made, failure):
 
 
 @in_virtual_time
+async def test_the_index_is_not_asked_for_tokens_of_what_goes_without():
+    async with stage(route=ROUTE) as world:
+        assert world.fallback.without_tokens(write(unasked=True)).queue == PLAIN
+
+
+@in_virtual_time
 async def test_an_offset_is_not_done_before_the_backlog_has_the_record():
     async with stage(route=ROUTE) as world:
         world.producer.failure = KafkaError("no leader")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from streamer.intake.decode import Decoder
 from streamer.intake.formats import Json
+from streamer.intake.route import Reuse
 from streamer.model import PLAIN, Rejected, Write
 from streamer.settings import Filter
 from tests.unit.builders import LANE, record, route
@@ -88,6 +89,20 @@ def test_what_is_no_json_object_is_unreadable(value):
     found = decode(value)
     assert isinstance(found, Rejected)
     assert found.reason == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("value", "reuse", "unasked"),
+    [
+        (b'{"text":"a"}', Reuse(""), True),
+        (b'{"text":" "}', Reuse(""), False),
+        (None, Reuse(""), False),
+        (b'{"text":"a"}', Reuse("tokens are lost"), False),
+        (b'{"text":"a"}', Reuse(), False),
+    ],
+)
+def test_the_index_is_asked_about_texts_where_their_tokens_can_be_used_again(value, reuse, unasked):
+    assert decode(value, of=route(reuse=reuse)).unasked is unasked
 
 
 def test_a_text_is_to_be_inferred():
@@ -186,6 +201,7 @@ def test_a_dotted_text_that_is_not_one_is_rejected(value):
         ({"meta.tokens": 1, "meta": {"tokens": 2}}, {"meta": {}}),
         ({"other": {"model_id": 1, "is_truncated": 1}}, {"other": {"model_id": 1, "is_truncated": 1}}),
         ({"_streamer": {"topic": "x"}, "_streamer.topic": "x", "_streamers": 1}, {"_streamers": 1}),
+        ({"_id": {"$oid": "5f0c"}, "_version": 1, "id": 1, "a": {"_id": 1}}, {"id": 1, "a": {"_id": 1}}),
     ],
 )
 def test_what_the_processor_or_we_write_is_stripped(given_value, left):

@@ -13,6 +13,7 @@ from streamer.intake.decode import Decoder
 from streamer.intake.formats import Json
 from streamer.intake.identity import version_of_position
 from streamer.intake.parcel import Parcel, ParcelDecoder, ParcelError, fields, key_of, unpack
+from streamer.intake.route import Reuse
 from streamer.model import Partition, Record, Rejected, Write
 from tests.unit.builders import carrying, parcel, record, route
 
@@ -103,6 +104,12 @@ def test_a_write_has_its_own_version_and_its_carriers_place():
     assert (found.id, found.version, found.epoch) == ("k", version_of_position(3, 17), 3)
     assert (found.record, found.via, found.carrier) == (original, carrier, carrier)
     assert (found.partition, found.generation, found.attempts) == (Partition("streamer-redrive", 0), 7, 2)
+
+
+@pytest.mark.parametrize("owed", [False, True])
+def test_the_index_is_not_asked_about_what_is_owed(owed):
+    decoder = ParcelDecoder({"films": Decoder(route(reuse=Reuse("")), Json())}, owed=owed)
+    assert decoder.decode(carrying(parcel(record())), 1, 1).unasked is not owed
 
 
 def test_a_document_known_by_its_place_keeps_its_id():

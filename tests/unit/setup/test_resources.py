@@ -10,10 +10,12 @@ from streamer.errors import (
     SetupError,
     StateError,
 )
+from streamer.intake.route import Reuse
 from streamer.setup.check import Target, check
 from streamer.setup.deploy import ensure_deployment
 from streamer.setup.index import ensure_index, ensure_pipeline
 from streamer.setup.pipeline import revision
+from streamer.setup.reuse import NO_VERSION, SWITCHED_OFF
 from streamer.setup.state import ensure_state_index
 from tests.fakes.clock import HandClock
 from tests.fakes.resources import FakeResources
@@ -168,8 +170,23 @@ async def test_an_endpoint_is_made_once(steps):
 async def test_check_returns_what_a_route_writes_to():
     elastic = await made(FakeResources())
     assert await check(elastic, settings()) == {
-        "films": Target("films", "films", "films-000001", "films-elser", revision(route()), ".elser_model_2")
+        "films": Target("films", "films", "films-000001", "films-elser", revision(route()), ".elser_model_2", Reuse(""))
     }
+
+
+async def test_check_asks_for_tokens_as_the_server_wants_it():
+    elastic = await made(FakeResources())
+    elastic.version = {"number": "9.2.0"}
+    assert (await check(elastic, settings()))["films"].reuse == Reuse("", hidden=True)
+
+
+async def test_check_does_not_use_tokens_again_where_it_may_not_ask_or_is_told_not_to():
+    elastic = await made(FakeResources())
+    off = settings(flow={"reuse_tokens": False})
+    assert (await check(elastic, off))["films"].reuse.off == SWITCHED_OFF
+    elastic.version = None
+    assert (await check(elastic, settings()))["films"].reuse.off == NO_VERSION
+    assert (await check(elastic, off))["films"].reuse.off == SWITCHED_OFF
 
 
 async def test_check_does_not_ask_for_a_started_deployment():

@@ -1,3 +1,4 @@
+import msgspec
 from rich.console import Console
 
 from streamer.errors import KafkaUnavailable
@@ -44,6 +45,12 @@ async def test_a_part_that_cannot_be_asked_is_a_problem_and_no_error():
     problems = {}
     assert await _asked(problems, "lag", question) is None
     assert problems == {"lag": "no Kafka broker answered in time"}
+
+
+def test_what_is_not_used_again_is_said_with_its_reason():
+    status = msgspec.structs.replace(EMPTY, instance={"reuse_off": {"films": "flow.reuse_tokens is false"}})
+    assert "route films: tokens of unchanged texts are not used again, flow.reuse_tokens is false" in shown(status)
+    assert "not used again" not in shown(msgspec.structs.replace(EMPTY, instance={"reuse_off": {}}))
 
 
 def test_view_of_nothing_but_problems():
