@@ -82,6 +82,8 @@ class Reader(threading.Thread):
         self.failure: BaseException | None = None
         self.trusting = True
         """Whether a commit says that what lies before it is done: not while a new topic is taken for the old one."""
+        self.blind = False
+        """Whether what can be seen means nothing: the index is taken away by hand."""
         self.inferences = Inferences()
         self.looks: Counter[str] = Counter()
         self._kafka, self._elastic, self._writer, self._choose = kafka, elastic, writer, choose
@@ -143,6 +145,7 @@ class Reader(threading.Thread):
             committed = {}
         look = Look(how, time.monotonic() - self._birth, self._writer.begun, committed, replays, seen)
         assert names is self._names, "it was told to start over while it looked"
+        assert not self.blind, "the index was taken away while it looked"
         self.inferences.look(self._elastic.inferences(self._names.deployment))
         return look
 

@@ -71,10 +71,12 @@ def state_lost(world: World, choose: Random) -> Iterator[None]:
     case = world.case
     with _writer_at_rest(world):
         _refused(world, "restore the state index", lambda: case.elastic.remove(f"/{case.state_index}"))
+        world.reader.blind = True
         case.elastic.remove(f"/{case.index}-000001")
         _told(world, "setup")
         case.group = case.settings["kafka"]["group_id"] = f"{case.group}-again"
         world.reader.start_over(case.group)
+        world.reader.blind = False
     _come_back(world)
     yield
 
