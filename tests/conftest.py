@@ -22,6 +22,9 @@ def clean_environment() -> Iterator[None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=3, help="how many streams are killed at a random moment")
+    parser.addoption(
+        "--scenario-seconds", type=float, help="play scenarios so long instead of what they say, such as 1200"
+    )
     parser.addoption("--seed", type=int, default=1, help="seed of the first of these moments; the next has the next")
 
 

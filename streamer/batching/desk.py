@@ -11,6 +11,7 @@ from streamer import failpoints, logs
 from streamer.batching.books import Books
 from streamer.batching.continuity import Continuity, Facts
 from streamer.clock import Deadline
+from streamer.errors import ElasticError, KafkaError
 from streamer.intake import remembered
 from streamer.intake.decode import Decodes
 from streamer.intake.remembered import CROWDED_CHARACTERS, Memory
@@ -102,6 +103,7 @@ class Desk:
         A commit of another incarnation of the topic says nothing about this one: it begins at its first record.
         """
         failpoints.reach("assigned.before")
+        await self._look_again({partition.topic for partition in partitions} & self.origins.keys())
         starts = {}
         for partition in partitions:
             origin = await self._topics.of(partition)
@@ -117,6 +119,17 @@ class Desk:
         self._meter.add(REBALANCES, "assigned")
         log.info("assigned", partitions=[str(partition) for partition in partitions])
         return starts
+
+    async def _look_again(self, topics: Iterable[str]) -> None:
+        """Ask Kafka about topics that we had before: one may have been made again while a partition was not ours."""
+        for topic in topics:
+            try:
+                another = await self._topics.is_another(topic)
+            except (KafkaError, ElasticError) as error:
+                log.warning("cannot tell whether this topic was made again", topic=topic, error=str(error))
+                continue
+            if another:
+                self.renew([topic])
 
     def _take_on(self, partition: Partition, origin: Origin, commit: Committed | None) -> Committed | None:
         """Take a partition on; return its commit unless that is of another incarnation of the topic."""

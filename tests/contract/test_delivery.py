@@ -55,7 +55,11 @@ def results(verdicts):
 
 
 async def test_each_write_of_a_bulk_ends_in_its_own_way(delivery):
-    first = [write(offset=1, id="a"), write(offset=1, id="b", body=b'{"year":1999}', inputs=0), deletion(1, "c")]
+    first = [
+        write(offset=1, id="a"),
+        write(offset=1, id="b", body=b'{"year":1999}', inputs=0, text_hash=""),
+        deletion(1, "c"),
+    ]
     assert results(await delivery.send(*first)) == [Result.INDEXED, Result.NO_TEXT, Result.DELETED]
     version, source = await delivery.document("a")
     assert version == first[0].version

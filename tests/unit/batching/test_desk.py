@@ -9,7 +9,7 @@ import pytest
 from streamer.batching.batcher import Room
 from streamer.batching.books import Books
 from streamer.batching.desk import Desk, Origin
-from streamer.errors import KafkaError, LedgerError
+from streamer.errors import KafkaError, KafkaUnavailable, LedgerError
 from streamer.intake import remembered
 from streamer.intake.decode import Decoder
 from streamer.intake.flow import Bounds
@@ -133,6 +133,31 @@ async def test_a_commit_of_another_incarnation_counts_for_nothing():
         assert await world.desk.assigned([P0], {P0: Committed(4, old)}) == {P0: BEGINNING}
         await world.step(6, 7)
         assert len(world.form()) == 2
+
+
+@in_virtual_time
+async def test_a_topic_that_comes_back_may_be_another():
+    """The brokers may take its partitions away and give them again before anybody has looked at its id."""
+    async with office(P0, P1) as world:
+        await world.desk.revoked([P0])
+        world.topic_ids["films"] = "another"
+        await world.desk.assigned([P0], {})
+        assert world.asked == ["films"]
+        assert world.desk.leases[P0].origin.topic_id == "another"
+        assert (await world.step()).renew == {"films"}
+
+
+@in_virtual_time
+async def test_who_cannot_tell_goes_on():
+    async with office(P0) as world:
+        await world.desk.revoked([P0])
+        world.is_another = _unreachable
+        await world.desk.assigned([P0], {})
+        assert (await world.step()).renew == frozenset()
+
+
+async def _unreachable(topic):
+    raise KafkaUnavailable("no broker answered")
 
 
 @in_virtual_time
