@@ -105,8 +105,8 @@ def test_while_it_was_stopped(case):
     assert "nothing to do" in again.stdout
     # A group that reads all of it once more meets newer states from the new partitions: no alarm.
     case.settings["limits"] = {"stale_per_minute": 1}
-    # What waits for an answer about its text would be superseded instead.
-    case.settings["flow"]["reuse_tokens"] = False
+    # One record at a time and partition: what waits beside a newer state would be superseded, not stale.
+    case.settings["flow"] |= {"reuse_tokens": False, "max_outstanding_records": 4}
     case.group = case.settings["kafka"]["group_id"] = f"{case.group}-again"
     rereading = case.start()
     case.await_done(rereading)
