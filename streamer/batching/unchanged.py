@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from streamer.intake.decode import put
 from streamer.intake.route import Route
 from streamer.model import PLAIN, RESERVED, Write
 
@@ -74,7 +75,7 @@ def spared(write: Write, source: Json, route: Route) -> Write | None:
     document: Json = orjson.loads(write.body or b"{}")
     for name in route.written_by_processor:
         value = _at(source, name)
-        if value is not None and not _put(document, name, value):
+        if value is not None and not put(document, name, value):
             return None
     return msgspec.structs.replace(write, body=orjson.dumps(document), lane=PLAIN, inputs=0, unasked=False)
 
@@ -89,14 +90,3 @@ def _at(source: object, path: str) -> object:
     for name in path.split("."):
         source = source.get(name) if isinstance(source, dict) else None
     return source
-
-
-def _put(document: Json, path: str, value: object) -> bool:
-    *parents, last = path.split(".")
-    inner: Any = document
-    for parent in parents:
-        inner = inner.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            return False
-    inner[last] = value
-    return True

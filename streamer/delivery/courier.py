@@ -127,7 +127,8 @@ class Courier:
 
     async def _go(self, trip: Trip, *, probing: bool) -> None:
         batch = trip.load.take(alone=probing)
-        verdicts = [_final(verdict, write, len(batch)) for write, verdict in await self._send(trip, batch)]
+        answers = zip(batch, await self._send(trip, batch), strict=True)
+        verdicts = [_final(verdict, write, len(batch)) for write, verdict in answers]
         self._tell(trip, verdicts, probed=probing)
         failpoints.reach("settle.before")
         left = [
@@ -143,7 +144,7 @@ class Courier:
         await self._back_off(trip, verdicts)
         trip.load.change(lambda write: self._renewed(write, trip.ticket))
 
-    async def _send(self, trip: Trip, batch: Sequence[Write]) -> list[tuple[Write, Verdict]]:
+    async def _send(self, trip: Trip, batch: Sequence[Write]) -> list[Verdict]:
         size = sum(write.size for write in batch)
         while not trip.weight.fits(size):
             await self._bell.wait()
@@ -157,7 +158,7 @@ class Courier:
             self._kit.window.passed(size)
         self._meter.observe(BULK_SECONDS, self._clock.monotonic() - started, trip.lane)
         self._count(trip.lane, batch, verdicts)
-        return list(zip(batch, verdicts, strict=True))
+        return verdicts
 
     async def _ask(self, batch: Sequence[Write]) -> list[Verdict]:
         """Send one bulk and return a verdict for each of its writes."""

@@ -199,14 +199,19 @@ def _move(source: Source, path: str, place: tuple[Source, str]) -> str | None:
     if name == path and "." not in path:
         return str(node[name])
     text: str = node.pop(name)
+    return text if put(source, path, text) else None
+
+
+def put(document: Source, path: str, value: object) -> bool:
+    """Write `value` where the processor looks, as objects in objects; return False if something else stands there."""
     *parents, last = path.split(".")
-    inner: Any = source
+    inner: Any = document
     for parent in parents:
         inner = inner.setdefault(parent, {})
         if not isinstance(inner, dict):
-            return None
-    inner[last] = text
-    return text
+            return False
+    inner[last] = value
+    return True
 
 
 def _strip(node: object, path: str) -> int:
