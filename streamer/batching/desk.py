@@ -193,9 +193,12 @@ class Desk:
         return Directive(paused, commits, renew)
 
     def renew(self, topics: Iterable[str]) -> None:
-        """Give the partitions of `topics` up at the next step, without a commit, and take them on anew."""
-        ours = {partition.topic for partition in (*self.leases, *self._missing)}
-        self._renewing |= ours.intersection(topics)
+        """Give the partitions of `topics` up at the next step, without a commit, and take them on as a new consumer.
+
+        Also when none of them is ours now: librdkafka keeps what it knew of a topic, such as its leader's epoch, and
+        would wait for ever for the first record of another topic whose leaders count from 0 again.
+        """
+        self._renewing |= set(topics)
 
     async def committed(self, commits: Sequence[Commit], error: str | None) -> None:
         """Note what Kafka has; what it refused is tried again at the next interval."""

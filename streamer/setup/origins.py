@@ -130,8 +130,11 @@ class Origins:
         return changed
 
     async def is_another(self, topic: str) -> bool:
-        """Return whether `topic` has been made again, or is gone, since we looked. Raises what `changed` raises."""
-        return bool(await self.changed([topic]))
+        """Return whether `topic` has been made again, or is gone, since we looked. Raises what `changed` raises.
+
+        Of one that was forgotten meanwhile, who found that out has said it; it will be looked at anew.
+        """
+        return topic in self._known and bool(await self.changed([topic]))
 
     async def first_offset(self, partition: Partition) -> int:
         """Return the first offset that Kafka still has. Raises KafkaError."""

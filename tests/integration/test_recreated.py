@@ -69,6 +69,26 @@ def test_while_two_instances_run(scenario, partitions, protocol):
         assert one.wait() == 0
 
 
+@pytest.mark.parametrize(("protocol", "look_s"), [("classic", 0.3), ("consumer", 0.3), ("consumer", 600)])
+def test_after_a_change_of_leaders(scenario, stack, protocol, look_s):
+    """The old topic's leader had an epoch above 0, the new one's is 0 again; the group may notice before we look."""
+    case = scenario(flow={"topic_check_interval_s": look_s}, connection={"group_protocol": protocol})
+    case.set_up()
+    running = case.start()
+    case.send(records_of(films(FILMS)))
+    case.await_done(running)
+    stack.kafka.kill()
+    stack.kafka.start()
+    case.send(later(5))
+    case.await_done(running)
+    case.make_again()
+    case.send(later(FILMS))
+    await_epoch(case, FILMS)
+    case.await_done(running)
+    assert_exact(case)
+    assert running.alive
+
+
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_with_fewer_records_than_before(scenario, protocol):
     """The offsets begin anew: that is no error, and not waited for either. A static member comes back as itself."""

@@ -28,7 +28,8 @@ def case(scenario):
 
 
 def state(number, count=FILMS):
-    return records_of([film | {"rating": number} for film in films(count)])
+    """Return later states, each of which costs an inference."""
+    return records_of([film | {"rating": number, "text": f"{film['text']} {number}"} for film in films(count)])
 
 
 def run_out(case, count=FILMS):

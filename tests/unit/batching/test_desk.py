@@ -40,6 +40,8 @@ class Office:
         self.timeline = Timeline(dict.fromkeys(range(2), ((0, 3),)))
         self.routes = {}
         self.absent, self.topic_ids, self.asked, self.first = set(), {}, [], 0
+        self.told = {None}
+        """Topic ids of which it was said already that they are another topic's; None stands for no other."""
         self.desk = Desk(self.books, self.runtime, FLOW, self, self.bury)
 
     async def of(self, partition):
@@ -50,7 +52,7 @@ class Office:
 
     async def is_another(self, topic):
         self.asked.append(topic)
-        return topic in self.topic_ids
+        return self.topic_ids.get(topic) not in self.told
 
     async def first_offset(self, partition):
         self.asked.append(partition)
@@ -138,7 +140,7 @@ async def test_a_commit_of_another_incarnation_counts_for_nothing():
 @in_virtual_time
 async def test_a_topic_that_comes_back_may_be_another():
     """The brokers may take its partitions away and give them again before anybody has looked at its id."""
-    async with office(P0, P1) as world:
+    async with office(P0) as world:
         await world.desk.revoked([P0])
         world.topic_ids["films"] = "another"
         await world.desk.assigned([P0], {})
@@ -338,19 +340,28 @@ async def test_a_topic_that_was_made_again_is_given_up_without_a_commit():
         await world.step(0)
         world.finish(*world.form())
         await asyncio.sleep(1.0)
-        world.desk.renew(["films", "nobody's"])
+        world.desk.renew(["films"])
         directive = await world.step(1)
         assert (directive.renew, directive.commits) == ({"films"}, ())
         assert world.books.accounts.consumed.total() == 1
         # What the poll thread does then; the other incarnation begins at its first record.
         await world.desk.lost([P0, P1])
         world.topic_ids["films"] = "another"
+        world.told.add("another")
         memory = remembered.write(Memory("id-of-films", 3))
         assert await world.desk.assigned([P0], {P0: Committed(1, memory)}) == {P0: BEGINNING}
         await asyncio.sleep(1.0)
         directive = await world.step(0)
         assert (directive.renew, [one.offset for one in directive.commits]) == (frozenset(), [0])
         assert json.loads(directive.commits[0].metadata)["topic_id"] == "another"
+
+
+@in_virtual_time
+async def test_a_topic_that_was_made_again_while_nothing_of_it_was_ours_needs_a_new_consumer_too():
+    async with office(P0) as world:
+        await world.desk.revoked([P0])
+        world.desk.renew(["films"])
+        assert (await world.step()).renew == {"films"}
 
 
 @in_virtual_time

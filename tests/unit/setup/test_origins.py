@@ -151,6 +151,14 @@ async def test_a_partition_that_the_new_topic_lacks_is_waited_for(world):
     assert not await world.origins.is_another("films")
 
 
+async def test_whether_a_topic_is_another_is_said_once(world):
+    await world.origins.open()
+    world.change(Topic("films", "b", 2))
+    await world.watch.look()
+    assert world.renewed == ["films"]
+    assert not await world.origins.is_another("films")
+
+
 async def test_a_topic_of_which_nobody_can_tell_is_asked_for_again(world):
     world.admin.failure = KafkaUnavailable("no broker")
     assert await world.origins.of(P0) is None
