@@ -60,8 +60,7 @@ class Admin:
 
     def __init__(self, settings: KafkaSettings) -> None:
         """Prepare a client; it connects when it is asked something."""
-        # What goes wrong is raised; librdkafka would write a line each time that it tries to connect.
-        self._connection = connection(settings) | {"log_level": 0}
+        self._connection = connection(settings)
         self._client = AdminClient(self._connection)
 
     def cluster_id(self) -> str:

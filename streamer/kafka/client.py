@@ -21,8 +21,8 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
     wanted = {
         "bootstrap.servers": settings.bootstrap_servers,
         "client.id": settings.client_id,
-        # What goes wrong comes back as an error; its own lines on standard error are mostly about passing trouble.
-        "log_level": 3,
+        # What goes wrong comes back as an error, to who asked or to `Complaints`; its own lines would say it again.
+        "log_level": 0,
         "security.protocol": settings.security_protocol,
         "ssl.ca.location": _text(settings.ssl_ca_location),
         "ssl.certificate.location": _text(settings.ssl_certificate_location),

@@ -11,9 +11,11 @@ from confluent_kafka import KafkaException, Message
 from confluent_kafka import Producer as ClientProducer
 
 from streamer import logs
+from streamer.clock import SystemClock
 from streamer.errors import KafkaError
 from streamer.kafka.client import ours
 from streamer.kafka.client import producer as configuration
+from streamer.kafka.complaints import Complaints
 from streamer.settings import KafkaSettings
 
 POLL_SECONDS = 0.1
@@ -29,7 +31,8 @@ class Producer:
 
     def __init__(self, settings: KafkaSettings) -> None:
         """Start the producer and the thread that collects acknowledgements."""
-        self._producer = ClientProducer(configuration(settings))
+        complaints = Complaints("producer", SystemClock())
+        self._producer = ClientProducer(configuration(settings) | {"error_cb": complaints.hear})
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka-producer", daemon=True)
         self._thread.start()

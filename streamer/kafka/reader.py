@@ -60,7 +60,6 @@ def _consumer(settings: KafkaSettings, reset: str) -> Consumer:
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "auto.offset.reset": reset,
-            "log_level": 0,
         }
     )
 

@@ -16,9 +16,11 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, Consumer, KafkaExce
 from confluent_kafka import KafkaError as ClientError
 
 from streamer import failpoints, logs
+from streamer.clock import SystemClock
 from streamer.kafka.admin import Committed, commits_of
 from streamer.kafka.client import consumer as configuration
 from streamer.kafka.client import ours
+from streamer.kafka.complaints import Complaints
 from streamer.kafka.messages import record_of, usable
 from streamer.kafka.statistics import Statistics
 from streamer.model import Partition, Record
@@ -90,6 +92,7 @@ class Source:
         self._consumer: Consumer
         self._settings = settings
         self._statistics = statistics
+        self._complaints = Complaints("consumer", SystemClock())
 
     async def run(self) -> None:
         """Poll until `stop`; on the way out give up all partitions, drained and committed.
@@ -231,7 +234,7 @@ class Source:
             self._ask(self._handler.committed(_commits(made), None))
 
     def _on_error(self, error: ClientError) -> None:
-        log.warning("kafka error", error=error.str(), code=error.name())
+        self._complaints.hear(error)
         if error.fatal():
             raise ours(error, "consuming")
 
