@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
 from pydantic import ValidationError
 from starlette.staticfiles import StaticFiles
 
 from search_api import describe, edge, filters
+from search_api.access.gate import Gate, caller_of
+from search_api.access.principal import Principal
 from search_api.edge import Edge, json
 from search_api.elastic import Door
 from search_api.errors import TABLE, InvalidRequest, MalformedBody, faults_of
@@ -31,6 +33,8 @@ from streamer.metrics import Meter
 
 WEB = Path(__file__).parent / "web"
 OWN_PARAMETERS = frozenset({"q", "mode", "size", "index"})
+
+Caller = Annotated[Principal, Depends(caller_of)]
 
 router = APIRouter()
 
@@ -70,6 +74,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     for error in {row.error for row in TABLE} - {Exception}:
         app.add_exception_handler(error, _problem)
+    app.add_middleware(Gate)
     app.add_middleware(BodyLimit, largest=parts.settings.limits.body_kbytes * 1024, refuse=edge.refuse)
     app.add_middleware(Edge, clock=parts.clock, meter=parts.meter)
     return app
@@ -88,6 +93,8 @@ def _parts(request: Request) -> Parts:
 @router.get("/search", responses=describe.RESPONSES, response_model=SearchResponse, summary="Search by URL")
 async def search_by_url(
     request: Request,
+    caller: Caller,
+    *,
     q: Annotated[str, Query(description="What to look for, in plain words.", examples=["a heist that goes wrong"])],
     mode: Annotated[Mode, Query(description="By meaning, by words, or by both.")] = "hybrid",
     size: Annotated[int, Query(ge=1, description="Most hits to return.")] = 10,
@@ -96,21 +103,21 @@ async def search_by_url(
     """Search. Any other parameter is a filter: `genres=Drama&genres=Crime&year.gte=1990`."""
     searcher = _parts(request).searcher
     others = [(name, value) for name, value in request.query_params.multi_items() if name not in OWN_PARAMETERS]
-    conditions = filters.from_parameters(others, searcher.index(index).filters)
+    conditions = filters.from_parameters(others, searcher.view(caller, index).index.filters)
     wanted = {"query": q, "mode": mode, "size": size, "index": index, "filters": conditions}
-    return json(await searcher.search(_validated(wanted)))
+    return json(await searcher.search(_validated(wanted), caller))
 
 
 @router.post("/search", responses=describe.RESPONSES, response_model=SearchResponse, summary="Search")
-async def search(request: Request, wanted: SearchRequest) -> Response:
+async def search(request: Request, wanted: SearchRequest, caller: Caller) -> Response:
     """Search with a JSON body."""
-    return json(await _parts(request).searcher.search(wanted))
+    return json(await _parts(request).searcher.search(wanted, caller))
 
 
 @router.get("/indices", summary="What can be searched")
-async def indices(request: Request) -> Response:
-    """Return the indices with their modes, filters and fields to show."""
-    return json({"indices": [describe.index(one) for one in _parts(request).settings.indices]})
+async def indices(request: Request, caller: Caller) -> Response:
+    """Return the indices that the caller may search, with their modes, filters and fields to show."""
+    return json({"indices": [describe.index(one) for one in _parts(request).searcher.indices(caller)]})
 
 
 @router.get("/healthz", summary="Is the process up")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from search_api.access.view import Question
 from search_api.errors import InferenceUnavailable
 from search_api.metrics import ELASTIC_SECONDS
 from search_api.model import Json, Tokens
@@ -23,7 +24,7 @@ GRACE_S = 1.0
 class Door(Protocol):
     """What the service asks of Elasticsearch; a test gives another."""
 
-    async def search(self, alias: str, body: Json) -> Json:
+    async def search(self, question: Question) -> Json:
         """Return the answer to a search; raises ElasticError."""
 
     async def infer(self, endpoint: str, text: str) -> Tokens:
@@ -41,11 +42,12 @@ class ElasticDoor:
         self._elastic, self._settings = elastic, settings
         self._clock, self._meter = clock, meter
 
-    async def search(self, alias: str, body: Json) -> Json:
+    async def search(self, question: Question) -> Json:
         """Return the answer to a search; raises ElasticError."""
         timeout = self._settings.timeout_ms / 1000 + GRACE_S
         with self._timed("search"):
-            return await self._elastic.post(f"/{alias}/_search", body, timeout, filter_path=FILTER_PATH)
+            path = f"/{question.alias}/_search"
+            return await self._elastic.post(path, question.body, timeout, filter_path=FILTER_PATH)
 
     async def infer(self, endpoint: str, text: str) -> Tokens:
         """Return the tokens of `text`; raises InferenceUnavailable."""

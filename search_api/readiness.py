@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from search_api.access.principal import LOCAL
+from search_api.access.view import View
 from search_api.cache import Cache
 from search_api.elastic import Door, reason
 from search_api.errors import InferenceUnavailable
@@ -72,7 +74,7 @@ class Readiness:
 
     async def _look(self, _: None) -> Report:
         states = await asyncio.gather(
-            *(_state(self._door.search(index.alias, NO_HITS)) for index in self._indices),
+            *(_state(self._door.search(View(LOCAL, index).ask(NO_HITS))) for index in self._indices),
             *(_state(self._door.infer(index.inference_endpoint, PROBE)) for index in self._indices),
         )
         names = [index.name for index in self._indices]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import structlog
 
 from search_api import limits, query, results
+from search_api.access.principal import Principal
+from search_api.access.view import View, Views
 from search_api.elastic import Door
-from search_api.errors import UnknownIndex
 from search_api.expansion import Expansion
 from search_api.metrics import SEARCHES
 from search_api.model import Json, SearchRequest, Tokens
@@ -22,34 +25,36 @@ class Searcher:
         """Search through `door`, with tokens from `expansion`."""
         self._settings, self._door, self._expansion = settings, door, expansion
         self._clock, self._meter = clock, meter
-        self._indices = {index.name: index for index in settings.indices}
+        self._views = Views(settings.indices)
 
-    def index(self, name: str | None) -> IndexSettings:
-        """Return the index called `name`, or the first; raises UnknownIndex."""
-        index = self._settings.indices[0] if name is None else self._indices.get(name)
-        if index is None:
-            raise UnknownIndex(str(name), self._indices)
-        return index
+    def indices(self, caller: Principal) -> Iterator[IndexSettings]:
+        """Yield the indices that `caller` may search."""
+        return self._views.indices(caller)
 
-    async def search(self, request: SearchRequest) -> Json:
-        """Return the answer to `request`; raises SearchError or ElasticError."""
-        index, result = self.index(request.index), "error"
+    def view(self, caller: Principal, name: str | None) -> View:
+        """Return the index called `name`, or the caller's first, as `caller` sees it; raises UnknownIndex."""
+        return self._views.of(caller, name)
+
+    async def search(self, request: SearchRequest, caller: Principal) -> Json:
+        """Return the answer to `request`, of what `caller` may see; raises SearchError or ElasticError."""
+        view, result = self.view(caller, request.index), "error"
+        index = view.index
         structlog.contextvars.bind_contextvars(index=index.name, mode=request.mode)
         try:
-            found = await self._search(request, index)
+            found = await self._search(request, view)
             result = "partial" if found["partial"] else "ok"
         finally:
             self._meter.add(SEARCHES, index.name, request.mode, result)
         return found
 
-    async def _search(self, request: SearchRequest, index: IndexSettings) -> Json:
-        started = self._clock.monotonic()
+    async def _search(self, request: SearchRequest, view: View) -> Json:
+        started, index = self._clock.monotonic(), view.index
         limits.check(request, self._settings.limits)
         # Before the inference: what is refused must not cost one.
         query.check(request, index)
         tokens = await self._tokens(request, index)
         body = query.body(request, index, tokens, self._settings.search.timeout_ms)
-        found = await self._door.search(index.alias, body)
+        found = await self._door.search(view.ask(body))
         return results.answer(request, index, found, (self._clock.monotonic() - started) * 1000)
 
     async def _tokens(self, request: SearchRequest, index: IndexSettings) -> Tokens | None:

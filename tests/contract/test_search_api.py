@@ -11,10 +11,12 @@ import jsonschema
 import pytest
 
 import schemas
+from search_api.access.principal import LOCAL
+from search_api.access.view import View
 from search_api.app import Parts, create_app, create_meter
 from search_api.elastic import ElasticDoor
 from search_api.errors import InferenceUnavailable
-from search_api.settings import SearchSettings, Settings
+from search_api.settings import IndexSettings, SearchSettings, Settings
 from streamer.clock import SystemClock
 from streamer.elastic import Elastic
 from streamer.errors import ElasticRefused, ElasticUnavailable
@@ -254,11 +256,15 @@ async def door(request, corpus, elastic):
     await made.close()
 
 
+def question(body, alias=ALIAS):
+    return View(LOCAL, IndexSettings(**{**INDEX, "alias": alias})).ask(body)
+
+
 async def test_a_door_finds_by_words(door, corpus):
     id_, film = next(iter(corpus.items()))
     part = {"multi_match": {"query": film["text"], "fields": ["title^1", "text^1"], "boost": 1.0}}
     body = {"query": {"bool": {"should": [part], "minimum_should_match": 1}}, "size": 2}
-    found = await door.search(ALIAS, body)
+    found = await door.search(question(body))
     first = found["hits"]["hits"][0]
     assert first["_id"] == id_
     assert first["_score"] > 0
@@ -271,7 +277,7 @@ async def test_a_door_filters(door):
     semantic = {"field": "text_embedding", "query_vector": await door.infer(ENDPOINT, "the world"), "boost": 1.0}
     filters = [{"terms": {"genres": ["Horror"]}}, {"range": {"year": {"gte": 2000}}}]
     query = {"bool": {"should": [{"sparse_vector": semantic}], "minimum_should_match": 1, "filter": filters}}
-    hits = (await door.search(ALIAS, {"query": query, "size": 10}))["hits"]["hits"]
+    hits = (await door.search(question({"query": query, "size": 10})))["hits"]["hits"]
     assert hits
     assert all("Horror" in hit["_source"]["genres"] and hit["_source"]["year"] >= 2000 for hit in hits)
 
@@ -290,7 +296,7 @@ async def test_the_real_door_tells_errors_apart(corpus, elastic):
             await door.infer(f"{NAME}-nothing", "x")
         assert isinstance(caught.value.__cause__, ElasticRefused)
         with pytest.raises(ElasticRefused) as refused:
-            await door.search(f"{NAME}-nothing", {"size": 0})
+            await door.search(question({"size": 0}, f"{NAME}-nothing"))
         assert refused.value.status == 404
     finally:
         await door.close()

@@ -72,8 +72,9 @@ class FakeDoor:
         self.search_error = self.infer_error = None
         self.closed = False
 
-    async def search(self, alias, body):
-        self.searches.append((alias, body))
+    async def search(self, question):
+        body = question.body
+        self.searches.append((question.alias, body))
         if self.search_error:
             raise self.search_error
         scored = [(score_of(film, body.get("query", {})), id_, film) for id_, film in self.films.items()]
@@ -96,6 +97,8 @@ def score_of(film, query):
     clauses = query.get("bool", {})
     if not all(passes(film, clause) for clause in clauses.get("filter", ())):
         return 0.0
+    if "must" in clauses:
+        return sum(score_of(film, part) for part in clauses["must"])
     return sum(score_of_part(film, part) for part in clauses.get("should", ()))
 
 

@@ -1,0 +1,33 @@
+"""A principal: who asks, and what they may."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import msgspec
+
+from search_api.model import Condition
+
+Scope = Literal["search", "admin", "standing"]
+SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """A caller whose credentials were checked.
+
+    `indices` are the names of those it may search, None for all; `filters` hold for every document that it sees or
+    counts, whatever it asks.
+    """
+
+    name: str
+    scopes: frozenset[Scope] = frozenset({"search"})
+    indices: frozenset[str] | None = None
+    filters: tuple[Condition, ...] = ()
+
+    def may_search(self, index: str) -> bool:
+        """Return whether the index called `index` is one of its own."""
+        return self.indices is None or index in self.indices
+
+
+LOCAL = Principal("local", SCOPES)
+"""Everybody on this machine, while no key is configured."""
