@@ -14,7 +14,7 @@ from fastapi.responses import FileResponse, Response
 from pydantic import ValidationError
 from starlette.staticfiles import StaticFiles
 
-from search_api import describe, edge, filters
+from search_api import describe, edge
 from search_api.access.gate import Gate, caller_of
 from search_api.access.principal import Principal
 from search_api.edge import Edge, json
@@ -23,7 +23,9 @@ from search_api.errors import TABLE, InvalidRequest, MalformedBody, faults_of
 from search_api.expansion import Expansion
 from search_api.limits import BodyLimit
 from search_api.metrics import SEARCH_METRICS
-from search_api.model import Json, Mode, SearchRequest, SearchResponse
+from search_api.model import Json, Mode, SearchResponse
+from search_api.query import url
+from search_api.query.request import SearchRequest
 from search_api.readiness import Readiness
 from search_api.search import Searcher
 from search_api.settings import Settings
@@ -103,7 +105,7 @@ async def search_by_url(
     """Search. Any other parameter is a filter: `genres=Drama&genres=Crime&year.gte=1990`."""
     searcher = _parts(request).searcher
     others = [(name, value) for name, value in request.query_params.multi_items() if name not in OWN_PARAMETERS]
-    conditions = filters.from_parameters(others, searcher.view(caller, index).index.filters)
+    conditions = url.filters(others, searcher.view(caller, index).index.filters)
     wanted = {"query": q, "mode": mode, "size": size, "index": index, "filters": conditions}
     return json(await searcher.search(_validated(wanted), caller))
 

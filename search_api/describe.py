@@ -9,8 +9,8 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 
 from search_api.errors import TABLE, Row
-from search_api.filters import BOUNDS, OPERATORS
 from search_api.model import Json, Mode, Problem
+from search_api.query.filters import BOUNDS, OPERATORS
 from search_api.settings import IndexSettings, Kind, Settings
 
 

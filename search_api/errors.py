@@ -78,6 +78,9 @@ class Row(msgspec.Struct, frozen=True):
     retry_after_s: int | None = None
 
 
+SHAPES = frozenset({"<condition>", "<group>"})
+"""Which of several shapes a part of a request was taken for: pydantic puts it into an error's path."""
+
 INTERNAL = Row(Exception, "internal-error", 500, "the service failed; the log has the reason under the request id")
 
 TABLE = (
@@ -147,9 +150,10 @@ def _fault_of(location: tuple[str | int, ...], message: str) -> Fault:
     where, *rest = location or ("body",)
     if where == "query":
         return Fault(message, parameter=".".join(map(str, rest)))
-    return Fault(message, pointer="".join(f"/{_escaped(str(part))}" for part in rest))
+    return Fault(message, pointer="".join(f"/{escaped(str(part))}" for part in rest if part not in SHAPES))
 
 
-def _escaped(part: str) -> str:
+def escaped(part: str) -> str:
+    """Return `part` as it stands in a JSON pointer."""
     # RFC 6901, section 3.
     return part.replace("~", "~0").replace("/", "~1")

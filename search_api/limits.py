@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search_api.errors import BodyTooLarge, Fault, InvalidRequest
-from search_api.model import Condition, SearchRequest
+from search_api.query import filters
+from search_api.query.request import SearchRequest
 from search_api.settings import LimitSettings
 
 Refuse = Callable[[Scope, Receive, Send, Exception], Awaitable[None]]
@@ -21,19 +22,34 @@ def check(request: SearchRequest, limits: LimitSettings) -> None:
 
 
 def _faults(request: SearchRequest, limits: LimitSettings) -> Iterator[Fault]:
-    if len(request.query) > limits.query_chars:
-        yield Fault(f"the query must have at most {limits.query_chars} characters", pointer="/query")
+    for pointer, text in (("/query", request.query), ("/lexical/query", request.lexical.query or "")):
+        if len(text) > limits.query_chars:
+            yield Fault(f"the query must have at most {limits.query_chars} characters", pointer=pointer)
     if request.size > limits.size:
         yield Fault(f"size must be at most {limits.size}", pointer="/size")
-    if len(request.filters) > limits.filters:
+    yield from _filter_faults(request, limits)
+    yield from _facet_faults(request, limits)
+
+
+def _filter_faults(request: SearchRequest, limits: LimitSettings) -> Iterator[Fault]:
+    every = list(filters.conditions(request.filters, "/filters"))
+    if len(every) > limits.filters:
         yield Fault(f"there may be at most {limits.filters} filters", pointer="/filters")
-    for number, condition in enumerate(request.filters):
-        yield from _too_many_values(condition, limits.filter_values, f"/filters/{number}/any_of")
+    if filters.depth(request.filters) > filters.DEEPEST:
+        yield Fault(f"groups of filters may be at most {filters.DEEPEST} deep", pointer="/filters")
+    for pointer, one in every:
+        if len(one.any_of or ()) > limits.filter_values:
+            yield Fault(f"a filter may have at most {limits.filter_values} values", pointer=f"{pointer}/any_of")
 
 
-def _too_many_values(condition: Condition, most: int, pointer: str) -> Iterator[Fault]:
-    if len(condition.any_of or ()) > most:
-        yield Fault(f"a filter may have at most {most} values", pointer=pointer)
+def _facet_faults(request: SearchRequest, limits: LimitSettings) -> Iterator[Fault]:
+    if len(request.facets) > limits.facets:
+        yield Fault(f"there may be at most {limits.facets} facets", pointer="/facets")
+    for number, facet in enumerate(request.facets):
+        for name, asked in (("size", facet.size), ("ranges", len(facet.ranges or ()))):
+            if asked > limits.facet_values:
+                detail = f"a facet may have at most {limits.facet_values} values"
+                yield Fault(detail, pointer=f"/facets/{number}/{name}")
 
 
 class BodyLimit:

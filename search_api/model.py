@@ -1,10 +1,10 @@
-"""What clients send and get: the models that check requests and describe answers."""
+"""What clients get, and the types that requests and answers are made of."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic.config import JsonDict
 
 Mode = Literal["semantic", "lexical", "hybrid"]
@@ -30,6 +30,10 @@ def _value(value: object) -> str | int | float:
         return _number(value)
     if len(value) > VALUE_CHARS:
         raise ValueError(f"must have at most {VALUE_CHARS} characters")
+    return _unicode(value)
+
+
+def _unicode(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -47,7 +51,8 @@ Value = Annotated[
     PlainValidator(_value),
     WithJsonSchema({"type": ["string", "number"], "maxLength": VALUE_CHARS, "minimum": -LARGEST, "maximum": LARGEST}),
 ]
-Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Text = Annotated[str, StringConstraints(max_length=VALUE_CHARS), AfterValidator(_unicode)]
+Query = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_unicode)]
 
 
 class Message(BaseModel):
@@ -56,76 +61,58 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Condition(Message):
-    """One filter: documents whose `field` has any of the values, or lies in the range."""
-
-    field: str = Field(description="A field that the index declares as filterable.", examples=["genres"])
-    any_of: list[Value] | None = Field(None, min_length=1, description="Values, one of which the field must have.")
-    gte: Number | None = Field(None, description="At least.")
-    gt: Number | None = Field(None, description="More than.")
-    lte: Number | None = Field(None, description="At most.")
-    lt: Number | None = Field(None, description="Less than.")
-
-    @property
-    def bounds(self) -> dict[str, int | float]:
-        """The bounds that were given."""
-        every = {"gte": self.gte, "gt": self.gt, "lte": self.lte, "lt": self.lt}
-        return {name: bound for name, bound in every.items() if bound is not None}
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if (self.any_of is None) == (not self.bounds):
-            raise ValueError("give either any_of or at least one of gte, gt, lte, lt")
-        return self
-
-
-EXAMPLE: JsonDict = {
-    "query": "a heist that goes wrong",
-    "mode": "hybrid",
-    "size": 5,
-    "filters": [{"field": "genres", "any_of": ["Crime", "Drama"]}, {"field": "year", "gte": 1990, "lte": 1999}],
-}
-
-
-class SearchRequest(Message):
-    """A search. All filters must hold."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
-
-    query: Query = Field(description="What to look for, in plain words.")
-    mode: Mode = Field("hybrid", description="By meaning, by words, or by both.")
-    size: int = Field(10, ge=1, strict=True, description="Most hits to return.")
-    index: str | None = Field(None, description="Name of an index; default: the first.")
-    filters: list[Condition] = Field([], description="Conditions that every hit meets.")
-
-
 class Hit(BaseModel):
     """A document that was found."""
 
     id: str
-    score: float = Field(description="Comparable within one answer only.")
+    score: float | None = Field(description="Comparable within one answer only; none where hits are sorted otherwise.")
     source: dict[str, Any] = Field(description="The document, without tokens and internals.")
+    highlights: dict[str, list[str]] | None = Field(
+        None,
+        description="Passages of each field, escaped for HTML: words between `<em>` and `</em>`, or its beginning.",
+    )
+
+
+class Count(BaseModel):
+    """How many hits have a value, or lie in a range from `gte` up to, without, `lt`."""
+
+    value: str | int | float | None = None
+    gte: str | int | float | None = None
+    lt: str | int | float | None = None
+    count: int
+
+
+class Counts(BaseModel):
+    """The answer to a facet."""
+
+    field: str
+    values: list[Count] = Field(description="Those with the most hits first; ranges in their own order.")
+    others: int = Field(description="Hits with values that are not listed, counted once for each value.")
+
+
+ANSWER: JsonDict = {
+    "index": "films",
+    "query": "a heist that goes wrong",
+    "mode": "hybrid",
+    "took_ms": 12.4,
+    "partial": False,
+    "hits": [
+        {
+            "id": "500",
+            "score": 0.0325,
+            "source": {"title": "Reservoir Dogs", "year": 1992},
+            "highlights": {"text": ["A botched robbery <em>goes</em> <em>wrong</em> &amp; one of them must be a rat."]},
+        },
+    ],
+    "total": 1,
+    "facets": [{"field": "genres", "values": [{"value": "Crime", "count": 1}], "others": 0}],
+}
 
 
 class SearchResponse(BaseModel):
     """What was found."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "index": "films",
-                    "query": "a heist that goes wrong",
-                    "mode": "hybrid",
-                    "took_ms": 12.4,
-                    "partial": False,
-                    "hits": [
-                        {"id": "500", "score": 31.2, "source": {"title": "Reservoir Dogs", "year": 1992}},
-                    ],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [ANSWER]})
 
     index: str
     query: str
@@ -133,6 +120,8 @@ class SearchResponse(BaseModel):
     took_ms: float = Field(description="Milliseconds in this service, Elasticsearch included.")
     partial: bool = Field(description="Whether a shard failed or ran out of time: there may be better hits.")
     hits: list[Hit]
+    total: int | None = Field(None, description="How many documents match, when that was asked for.")
+    facets: list[Counts] | None = Field(None, description="The counts that were asked for, in that order.")
 
 
 class Problem(BaseModel):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search_api.model import Json, SearchRequest
+from search_api.model import Json
+from search_api.query import facets
+from search_api.query.request import SearchRequest
 from search_api.settings import IndexSettings
 
-FILTER_PATH = "timed_out,_shards.failed,hits.hits._id,hits.hits._score,hits.hits._source"
+FILTER_PATH = (
+    "timed_out,_shards.failed,hits.total.value,aggregations,"
+    "hits.hits._id,hits.hits._score,hits.hits._source,hits.hits.highlight"
+)
 """What of Elasticsearch's answer is read; the rest, index names included, is never sent to us."""
 
 
@@ -21,7 +26,31 @@ def answer(request: SearchRequest, index: IndexSettings, found: Mapping[str, Any
         "took_ms": round(took_ms, 1),
         "partial": is_partial(found),
         "hits": [_hit(hit, index) for hit in found.get("hits", {}).get("hits", ())],
+        **_total(request, found),
+        **_facets(request, index, found),
     }
+
+
+def _total(request: SearchRequest, found: Mapping[str, Any]) -> Json:
+    return {"total": found.get("hits", {}).get("total", {}).get("value", 0)} if request.total else {}
+
+
+def _facets(request: SearchRequest, index: IndexSettings, found: Mapping[str, Any]) -> Json:
+    if not request.facets:
+        return {}
+    counts = found.get("aggregations", {})
+    named = ((facet, counts.get(str(number), {})) for number, facet in enumerate(request.facets))
+    return {"facets": [facets.answer(facet, counted, index.filters[facet.field].kind) for facet, counted in named]}
+
+
+def together(found: Sequence[Json]) -> Json:
+    """Return one answer from that of a search and that of its counts, if it has any aside."""
+    first, *others = found
+    whole = dict(first)
+    for one in others:
+        whole["timed_out"] = is_partial(whole) or is_partial(one)
+        whole["aggregations"] = {**whole.get("aggregations", {}), **one.get("aggregations", {})}
+    return whole
 
 
 def is_partial(found: Mapping[str, Any]) -> bool:
@@ -33,7 +62,8 @@ def _hit(hit: Mapping[str, Any], index: IndexSettings) -> Json:
     source = hit.get("_source", {})
     for path in index.hidden:
         source = without(source, path)
-    return {"id": hit["_id"], "score": hit["_score"], "source": source}
+    shown = {"id": hit["_id"], "score": hit.get("_score"), "source": source}
+    return shown | ({"highlights": hit["highlight"]} if "highlight" in hit else {})
 
 
 def without(source: Mapping[str, Any], path: str) -> Json:

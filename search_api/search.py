@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import structlog
 
-from search_api import limits, query, results
+from search_api import limits, results
 from search_api.access.principal import Principal
 from search_api.access.view import View, Views
 from search_api.elastic import Door
 from search_api.expansion import Expansion
 from search_api.metrics import SEARCHES
-from search_api.model import Json, SearchRequest, Tokens
+from search_api.model import Json, Tokens
+from search_api.query import builder
+from search_api.query.check import check
+from search_api.query.request import SearchRequest
 from search_api.settings import IndexSettings, Settings
 from streamer.clock import Clock
 from streamer.metrics import Meter
@@ -51,13 +55,17 @@ class Searcher:
         started, index = self._clock.monotonic(), view.index
         limits.check(request, self._settings.limits)
         # Before the inference: what is refused must not cost one.
-        query.check(request, index)
+        check(request, index)
         tokens = await self._tokens(request, index)
-        body = query.body(request, index, tokens, self._settings.search.timeout_ms)
-        found = await self._door.search(view.ask(body))
+        found = await self._find(request, view, tokens)
         return results.answer(request, index, found, (self._clock.monotonic() - started) * 1000)
 
+    async def _find(self, request: SearchRequest, view: View, tokens: Tokens | None) -> Json:
+        bodies = (builder.body(request, view.index, tokens), builder.counts(request, view.index, tokens))
+        asked = [view.ask(body | {"timeout": f"{self._settings.search.timeout_ms}ms"}) for body in bodies if body]
+        return results.together(await asyncio.gather(*map(self._door.search, asked)))
+
     async def _tokens(self, request: SearchRequest, index: IndexSettings) -> Tokens | None:
-        if not query.needs_tokens(request):
+        if not builder.needs_tokens(request):
             return None
         return await self._expansion.tokens(index.inference_endpoint, request.query)

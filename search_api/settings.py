@@ -20,7 +20,7 @@ from streamer.settings import (
     load_as,
 )
 
-Kind = Literal["keyword", "integer", "number"]
+Kind = Literal["keyword", "integer", "number", "date"]
 FieldName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s*?,]+$")]
 # Preconfigured endpoints begin with a dot.
 EndpointId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
@@ -31,12 +31,15 @@ WRITTEN_BY_PIPELINES = ("model_id", "is_truncated")
 
 
 class FilterSettings(Section):
-    """A field to filter on; in the file `"keyword"` is short for `{ kind = "keyword" }`."""
+    """A field to filter, count and sort by; in the file `"keyword"` is short for `{ kind = "keyword" }`."""
 
     kind: Kind = Field(
-        description="`keyword`; `integer` where the mapping says so (32 bits); `number` for other numbers."
+        description="`keyword`; `integer` where the mapping says so (32 bits); `number` for other numbers; `date`."
     )
     field: FieldName | None = Field(None, description="Elasticsearch's name of it, such as `director.keyword`.")
+    sortable: bool = Field(default=True, description="Whether hits can be sorted by it.")
+    # Elasticsearch fails a search that collapses on a field of which a document has two values.
+    single: bool = Field(default=False, description="Whether no document has two values: hits can be collapsed by it.")
 
 
 def _filter(value: object) -> object:
@@ -122,8 +125,10 @@ class LimitSettings(Section):
     body_kbytes: int = Field(64, ge=1, le=10_240, description="Largest request body.")
     query_chars: int = Field(1_000, ge=1, description="Longest query text.")
     size: int = Field(100, ge=1, le=10_000, description="Most hits in an answer.")
-    filters: int = Field(20, ge=0, description="Most filters in a request.")
+    filters: int = Field(20, ge=0, description="Most filters in a request, those in groups included.")
     filter_values: int = Field(100, ge=1, le=10_000, description="Most values of one filter.")
+    facets: int = Field(10, ge=0, description="Most facets in a request.")
+    facet_values: int = Field(200, ge=1, le=10_000, description="Most values, or ranges, of one facet.")
 
 
 class Settings(FileSettings):

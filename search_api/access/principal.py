@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from search_api.model import Condition
+from search_api.query.filters import Filter
 
 Scope = Literal["search", "admin", "standing"]
 SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
@@ -22,7 +22,7 @@ class Principal(msgspec.Struct, frozen=True):
     name: str
     scopes: frozenset[Scope] = frozenset({"search"})
     indices: frozenset[str] | None = None
-    filters: tuple[Condition, ...] = ()
+    filters: tuple[Filter, ...] = ()
 
     def may_search(self, index: str) -> bool:
         """Return whether the index called `index` is one of its own."""

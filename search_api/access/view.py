@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from search_api import filters
 from search_api.access.principal import Principal
 from search_api.errors import UnknownIndex
 from search_api.model import Json
+from search_api.query import filters
 from search_api.settings import IndexSettings
 
 # Parts of a search that only ever see what its query finds. What is not here could reach other documents (`suggest`
@@ -55,7 +55,7 @@ class View:
     def __init__(self, principal: Principal, index: IndexSettings) -> None:
         """Look at `index` as `principal`. Raises InvalidRequest when a filter of it does not fit the index."""
         self.principal, self.index = principal, index
-        self._clauses = filters.clauses(principal.filters, index.filters)
+        self._clauses = filters.checked(principal.filters, index.filters, "/filters")
 
     def ask(self, body: Json) -> Question:
         """Return the search of `body`, narrowed to what the caller may see.

@@ -139,7 +139,7 @@ async def test_nothing_of_elasticsearch_leaks(client, door, error, status, name,
         ("/search?q=x&size=0", {"parameter": "size"}, None),
         ("/search?q=x&size=101", {"pointer": "/size"}, None),
         ("/search?q=x&colour=red", {"parameter": "colour"}, ["genres", "year", "rating", "director"]),
-        ("/search?q=x&genres.lt=3", {"parameter": "genres.lt"}, ["any_of"]),
+        ("/search?q=x&genres.lt=3", {"parameter": "genres.lt"}, ["any_of", "prefix", "exists"]),
         ("/search?q=x&year.gte=new", {"parameter": "year.gte"}, None),
         ("/search?q=" + "x" * 1001, {"pointer": "/query"}, None),
     ],
@@ -230,8 +230,8 @@ async def test_indices_describe_what_a_page_needs_and_hide_the_rest(client):
     (index,) = response.json()["indices"]
     assert index["name"] == "films"
     assert index["filters"][:2] == [
-        {"field": "genres", "kind": "keyword", "operators": ["any_of"]},
-        {"field": "year", "kind": "integer", "operators": ["any_of", "gte", "gt", "lte", "lt"]},
+        {"field": "genres", "kind": "keyword", "operators": ["any_of", "prefix", "exists"]},
+        {"field": "year", "kind": "integer", "operators": ["any_of", "gte", "gt", "lte", "lt", "exists"]},
     ]
     assert index["display"]["details"] == ["year", "genres", "director", "rating"]
     assert [word for word in LEAKS if word in response.text] == []

@@ -2,8 +2,8 @@
 
 import pytest
 
-from search_api import query
-from search_api.model import SearchRequest
+from search_api.query import builder
+from search_api.query.request import SearchRequest
 from search_api.settings import IndexSettings
 from tests.unit.search_api.fakes import INDEX
 
@@ -16,7 +16,7 @@ def index(**changes):
 
 
 def body(tokens=TOKENS, of=None, **request):
-    return query.body(SearchRequest(query="the heist", **request), of or index(), tokens, 2_000)
+    return builder.body(SearchRequest(query="the heist", **request), of or index(), tokens)
 
 
 def semantic(boost=1.0, prune=False):
@@ -37,7 +37,6 @@ def whole(*parts, **clauses):
         "size": 10,
         "_source": EXCLUDES,
         "track_total_hits": False,
-        "timeout": "2000ms",
     }
 
 
@@ -82,4 +81,4 @@ def test_size_and_fields_of_the_answer():
 
 @pytest.mark.parametrize(("mode", "needed"), [("semantic", True), ("lexical", False), ("hybrid", True)])
 def test_only_meaning_needs_tokens(mode, needed):
-    assert query.needs_tokens(SearchRequest(query="x", mode=mode)) is needed
+    assert builder.needs_tokens(SearchRequest(query="x", mode=mode)) is needed

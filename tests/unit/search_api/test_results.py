@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_api import results
-from search_api.model import SearchRequest
+from search_api.query.request import SearchRequest
 from search_api.settings import IndexSettings
 from tests.unit.search_api.fakes import FILMS, INDEX, INTERNALS
 

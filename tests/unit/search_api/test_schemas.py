@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 
 import schemas
-from search_api.model import SearchRequest, SearchResponse
+from search_api.model import SearchResponse
+from search_api.query.request import SearchRequest
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MODELS = {"search_request": SearchRequest, "search_response": SearchResponse}

@@ -7,7 +7,7 @@ import pytest
 from search_api.access.principal import LOCAL, Principal
 from search_api.access.view import Views
 from search_api.errors import InvalidRequest, UnknownIndex
-from search_api.model import Condition
+from search_api.query.filters import Condition
 from search_api.settings import IndexSettings
 from tests.unit.search_api.fakes import INDEX
 from tests.unit.sources import modules
