@@ -47,7 +47,7 @@ class Server(uvicorn.Server):
 async def serve(settings: Settings) -> None:
     """Serve until a signal asks to stop. Raises SettingsError when a port is taken."""
     clock, meter = SystemClock(), create_meter()
-    door = ElasticDoor(Elastic(settings.elasticsearch), settings.search, clock, meter)
+    door = ElasticDoor(Elastic(settings.elasticsearch, connections(settings)), settings.search, clock, meter)
     parts = Parts(settings, door, clock, meter)
     listening = _listen(settings.listen)
     admin = AdminServer(admin_app(meter, parts.readiness), settings.admin)
@@ -57,6 +57,11 @@ async def serve(settings: Settings) -> None:
     await _server(create_app(parts)).serve(sockets=[listening])
     await admin.stop()
     log.info("stopped")
+
+
+def connections(settings: Settings) -> int:
+    """Return how many requests may be under way: searches and inferences at their limits, so that none waits unseen."""
+    return settings.search.concurrency.most + settings.expansion.concurrent
 
 
 def _server(app: object) -> Server:

@@ -20,7 +20,7 @@ from search_api.access.principal import Principal
 from search_api.edge import Edge, json
 from search_api.elastic import Door
 from search_api.errors import TABLE, InvalidRequest, MalformedBody, faults_of
-from search_api.expansion import Expansion
+from search_api.inference.expansion import Expansion
 from search_api.limits import BodyLimit
 from search_api.metrics import SEARCH_METRICS
 from search_api.model import Json, Mode, SearchResponse
@@ -47,7 +47,7 @@ class Parts:
     def __init__(self, settings: Settings, door: Door, clock: Clock, meter: Meter) -> None:
         """Build everything on `door`; nothing starts yet."""
         self.settings, self.door, self.clock, self.meter = settings, door, clock, meter
-        self.expansion = Expansion(door.infer, clock, settings.expansion)
+        self.expansion = Expansion(door, clock, settings.expansion)
         self.searcher = Searcher(settings, door, self.expansion, clock, meter)
         self.readiness = Readiness(door, settings.indices, clock)
         meter.read_from(self.expansion)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 
 import orjson
 import structlog
@@ -12,11 +13,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from search_api import errors
-from search_api.metrics import REQUEST_SECONDS, REQUESTS
+from search_api.metrics import IN_FLIGHT, REQUEST_SECONDS, REQUESTS
 from search_api.model import Json
 from streamer import logs
 from streamer.clock import Clock
-from streamer.metrics import Meter
+from streamer.metrics import Meter, Sample
 
 REQUEST_ID = "x-request-id"
 _USABLE_ID = re.compile(rb"^[A-Za-z0-9._-]{1,64}$")
@@ -44,6 +45,8 @@ class Edge:
     def __init__(self, app: ASGIApp, clock: Clock, meter: Meter) -> None:
         """Watch the requests to `app`."""
         self._app, self._clock, self._meter = app, clock, meter
+        self._in_flight = 0
+        meter.read_from(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -52,11 +55,16 @@ class Edge:
         else:
             await self._app(scope, receive, send)
 
+    def samples(self) -> Iterator[Sample]:
+        """Return the present value of this middleware's metric."""
+        yield Sample(IN_FLIGHT, (), self._in_flight)
+
     async def _watch(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope["request_id"] = _request_id(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status = self._clock.monotonic(), 0
+        self._in_flight += 1
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -72,6 +80,7 @@ class Edge:
                 raise
             await refuse(scope, receive, watched, error)
         finally:
+            self._in_flight -= 1
             self._record(scope, status, self._clock.monotonic() - started)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:

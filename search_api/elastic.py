@@ -1,4 +1,4 @@
-"""The door to Elasticsearch: the streamer's, with the two requests that a search makes, timed."""
+"""The door to Elasticsearch: the streamer's, with the requests that a search makes, bounded in number and in time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from search_api.access.view import Question
-from search_api.errors import InferenceUnavailable
+from search_api.concurrency import Turnstile
+from search_api.errors import InferenceUnavailable, QueryNotEncodable
 from search_api.metrics import ELASTIC_SECONDS
 from search_api.model import Json, Tokens
 from search_api.results import FILTER_PATH
@@ -17,18 +18,24 @@ from streamer.elastic import Elastic
 from streamer.errors import ElasticError, ElasticRefused
 from streamer.metrics import Meter
 
-GRACE_S = 1.0
-"""Shards look at their time only now and then: what the connection waits beyond it."""
+GRACE = 1.5
+"""Shards look at their time only now and then: the share of a budget after which the connection is given up."""
+LEAST_WAIT_S = 0.1
+ABOUT_THE_TEXT = frozenset({400, 413, 422})
+"""Refusals of an inference that another text would not meet."""
 
 
 class Door(Protocol):
     """What the service asks of Elasticsearch; a test gives another."""
 
-    async def search(self, question: Question) -> Json:
-        """Return the answer to a search; raises ElasticError."""
+    async def search(self, question: Question, within_s: float | None = None) -> Json:
+        """Return the answer to a search, within the time (default: the setting); raises ElasticError, Overloaded."""
 
     async def infer(self, endpoint: str, text: str) -> Tokens:
         """Return the tokens of `text`; raises InferenceUnavailable."""
+
+    async def model(self, endpoint: str) -> str:
+        """Return the id of the model behind an inference endpoint; raises ElasticError, InferenceUnavailable."""
 
     async def close(self) -> None:
         """Close all connections."""
@@ -38,16 +45,19 @@ class ElasticDoor:
     """The real one."""
 
     def __init__(self, elastic: Elastic, settings: SearchSettings, clock: Clock, meter: Meter) -> None:
-        """Send requests through `elastic` with the time limits of `settings`."""
+        """Send requests through `elastic` with the limits of `settings`."""
         self._elastic, self._settings = elastic, settings
         self._clock, self._meter = clock, meter
+        self._turnstile = Turnstile(settings.concurrency, clock)
+        meter.read_from(self._turnstile)
 
-    async def search(self, question: Question) -> Json:
-        """Return the answer to a search; raises ElasticError."""
-        timeout = self._settings.timeout_ms / 1000 + GRACE_S
-        with self._timed("search"):
-            path = f"/{question.alias}/_search"
-            return await self._elastic.post(path, question.body, timeout, filter_path=FILTER_PATH)
+    async def search(self, question: Question, within_s: float | None = None) -> Json:
+        """Return the answer to a search, within the time (default: the setting); raises ElasticError, Overloaded."""
+        budget_s = self._settings.timeout_ms / 1000 if within_s is None else within_s
+        timeout = max(budget_s * GRACE, LEAST_WAIT_S)
+        params = {"filter_path": FILTER_PATH, "allow_partial_search_results": "true"}
+        with self._turnstile.ticket(), self._timed("search"):
+            return await self._elastic.post(f"/{question.alias}/_search", question.body, timeout, **params)
 
     async def infer(self, endpoint: str, text: str) -> Tokens:
         """Return the tokens of `text`; raises InferenceUnavailable."""
@@ -58,8 +68,15 @@ class ElasticDoor:
             with self._timed("inference"):
                 found = await self._elastic.post(path, {"input": text}, timeout)
         except ElasticError as error:
-            raise InferenceUnavailable from error
+            raise _unavailable(error) from error
         return _tokens(found)
+
+    async def model(self, endpoint: str) -> str:
+        """Return the id of the model behind an inference endpoint; raises ElasticError, InferenceUnavailable."""
+        match await self._elastic.get(f"/_inference/sparse_embedding/{endpoint}"):
+            case {"endpoints": [{"service_settings": {"model_id": str(model)}}, *_]}:
+                return model
+        raise InferenceUnavailable("the endpoint does not name its model")
 
     async def close(self) -> None:
         """Close all connections."""
@@ -73,6 +90,11 @@ class ElasticDoor:
             result = "ok"
         finally:
             self._meter.observe(ELASTIC_SECONDS, self._clock.monotonic() - started, operation, result)
+
+
+def _unavailable(error: ElasticError) -> InferenceUnavailable:
+    about_the_text = isinstance(error, ElasticRefused) and error.status in ABOUT_THE_TEXT
+    return QueryNotEncodable() if about_the_text else InferenceUnavailable()
 
 
 def _tokens(found: Json) -> Tokens:

@@ -5,7 +5,9 @@ SearchError
 ├── MalformedBody          the body is no JSON
 ├── BodyTooLarge           the body is larger than the limit
 ├── UnknownIndex           no index of that name is declared
+├── Overloaded             as many searches as Elasticsearch takes are running
 └── InferenceUnavailable   the tokens of a query could not be had
+    └── QueryNotEncodable  the encoder refuses this text
 
 What Elasticsearch says stays inside (it names indices, nodes and classes): only rows that `tell` pass on a message.
 Answers are problem documents: https://www.rfc-editor.org/rfc/rfc9457.
@@ -66,6 +68,14 @@ class InferenceUnavailable(SearchError):
     """the query could not be turned into tokens; mode lexical works without"""
 
 
+class QueryNotEncodable(InferenceUnavailable):
+    """the encoder refuses the text of the query"""
+
+
+class Overloaded(SearchError):
+    """as many searches are running as the search engine takes, ask again later"""
+
+
 class Row(msgspec.Struct, frozen=True):
     """One kind of problem. `statuses` narrows an error that carries a status; empty means any."""
 
@@ -89,6 +99,7 @@ TABLE = (
     Row(BodyTooLarge, "body-too-large", 413, "the body is too large", tells=True),
     Row(UnknownIndex, "unknown-index", 404, "there is no such index", tells=True),
     Row(InferenceUnavailable, "inference-unavailable", 503, "the encoder does not answer", tells=True, retry_after_s=5),
+    Row(Overloaded, "overloaded", 503, "the service is busy", tells=True, retry_after_s=1),
     Row(ElasticTimeout, "search-timeout", 504, "the search took too long", retry_after_s=1),
     Row(ElasticUnavailable, "search-unavailable", 503, "the search engine cannot be reached", retry_after_s=5),
     Row(ElasticRefused, "search-overloaded", 503, "the search engine is busy", statuses=(429, 503), retry_after_s=1),

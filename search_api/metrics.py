@@ -7,7 +7,10 @@ from streamer.metrics import SECONDS, Metric
 REQUESTS = Metric("search_api_requests_total", "counter", ("route", "status"), "HTTP requests, by route and status")
 REQUEST_SECONDS = Metric("search_api_request_seconds", "histogram", ("route",), "Time of an HTTP request", SECONDS)
 SEARCHES = Metric(
-    "search_api_searches_total", "counter", ("index", "mode", "result"), "Searches by result: ok, partial or error"
+    "search_api_searches_total",
+    "counter",
+    ("index", "mode", "result"),
+    "Searches by result: ok, partial, degraded (answered by words, without tokens), shed or error",
 )
 ELASTIC_SECONDS = Metric(
     "search_api_elasticsearch_seconds",
@@ -22,6 +25,39 @@ EXPANSIONS = Metric(
     ("result",),
     "Queries that needed tokens: cached, shared (another request infers them), computed",
 )
+EXPANSION_FAILURES = Metric(
+    "search_api_expansion_failures_total",
+    "counter",
+    ("reason",),
+    "Queries that got no tokens: open (the breaker), busy (too many inferences), slow (for this query), failed",
+)
+BREAKER_OPEN = Metric(
+    "search_api_breaker_open_ratio",
+    "gauge",
+    ("endpoint",),
+    "Breaker of an inference endpoint: 0 closed, 1 open, 0.5 tried with one query (half-open)",
+)
+IN_FLIGHT = Metric("search_api_in_flight_requests", "gauge", (), "HTTP requests that are being answered")
+SEARCHES_LIMIT = Metric(
+    "search_api_elasticsearch_limit", "gauge", (), "Searches that may be at Elasticsearch at a time"
+)
+SEARCHES_IN_FLIGHT = Metric("search_api_elasticsearch_in_flight", "gauge", (), "Searches that are at Elasticsearch")
+SHED = Metric(
+    "search_api_shed_total", "counter", (), "Searches that were refused because as many as allowed were running"
+)
 EXPANSION_ENTRIES = Metric("search_api_expansion_entries", "gauge", (), "Queries whose tokens are kept")
 
-SEARCH_METRICS = (REQUESTS, REQUEST_SECONDS, SEARCHES, ELASTIC_SECONDS, EXPANSIONS, EXPANSION_ENTRIES)
+SEARCH_METRICS = (
+    REQUESTS,
+    REQUEST_SECONDS,
+    IN_FLIGHT,
+    SEARCHES,
+    ELASTIC_SECONDS,
+    SEARCHES_LIMIT,
+    SEARCHES_IN_FLIGHT,
+    SHED,
+    EXPANSIONS,
+    EXPANSION_FAILURES,
+    BREAKER_OPEN,
+    EXPANSION_ENTRIES,
+)

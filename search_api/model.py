@@ -119,6 +119,9 @@ class SearchResponse(BaseModel):
     mode: Mode
     took_ms: float = Field(description="Milliseconds in this service, Elasticsearch included.")
     partial: bool = Field(description="Whether a shard failed or ran out of time: there may be better hits.")
+    degraded: Literal["inference"] | None = Field(
+        None, description="`inference`: the query could not be turned into tokens, so these are hits by words alone."
+    )
     hits: list[Hit]
     total: int | None = Field(None, description="How many documents match, when that was asked for.")
     facets: list[Counts] | None = Field(None, description="The counts that were asked for, in that order.")

@@ -5,21 +5,38 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
+import msgspec
 import structlog
 
 from search_api import limits, results
 from search_api.access.principal import Principal
 from search_api.access.view import View, Views
 from search_api.elastic import Door
-from search_api.expansion import Expansion
+from search_api.errors import InferenceUnavailable, Overloaded
+from search_api.inference.expansion import Expansion
 from search_api.metrics import SEARCHES
 from search_api.model import Json, Tokens
 from search_api.query import builder
 from search_api.query.check import check
 from search_api.query.request import SearchRequest
-from search_api.settings import IndexSettings, Settings
-from streamer.clock import Clock
+from search_api.settings import IndexSettings, Settings, SlowLogSettings
+from streamer import logs
+from streamer.clock import Clock, Deadline
 from streamer.metrics import Meter
+
+SHARE_OF_EXPANSION = 0.5
+"""Of a search's time budget, whatever the expansion's own is: Elasticsearch needs time too."""
+LEAST_MS = 10
+
+log = logs.get("search_api")
+
+
+class Times(msgspec.Struct, frozen=True):
+    """When a search began, had its tokens, and was answered; seconds."""
+
+    began: float
+    expanded: float
+    ended: float
 
 
 class Searcher:
@@ -46,26 +63,75 @@ class Searcher:
         structlog.contextvars.bind_contextvars(index=index.name, mode=request.mode)
         try:
             found = await self._search(request, view)
-            result = "partial" if found["partial"] else "ok"
+            result = result_of(found)
+        except Overloaded:
+            result = "shed"
+            raise
         finally:
             self._meter.add(SEARCHES, index.name, request.mode, result)
         return found
 
     async def _search(self, request: SearchRequest, view: View) -> Json:
-        started, index = self._clock.monotonic(), view.index
+        began, index = self._clock.monotonic(), view.index
         limits.check(request, self._settings.limits)
         # Before the inference: what is refused must not cost one.
         check(request, index)
-        tokens = await self._tokens(request, index)
-        found = await self._find(request, view, tokens)
-        return results.answer(request, index, found, (self._clock.monotonic() - started) * 1000)
+        budget_s = self._budget_s(request)
+        deadline = Deadline(self._clock, budget_s)
+        tokens = await self._tokens(request, index, budget_s * SHARE_OF_EXPANSION)
+        expanded = self._clock.monotonic()
+        asked = by_words(request) if tokens is None else request
+        found = await self._find(asked, view, tokens, deadline)
+        times = Times(began, expanded, self._clock.monotonic())
+        answer = results.answer(request, index, found, (times.ended - began) * 1000)
+        if asked.mode != request.mode:
+            answer["degraded"] = "inference"
+        log_if_slow(self._settings.slow_log, request, answer, times)
+        return answer
 
-    async def _find(self, request: SearchRequest, view: View, tokens: Tokens | None) -> Json:
+    async def _find(self, request: SearchRequest, view: View, tokens: Tokens | None, deadline: Deadline) -> Json:
+        left_ms = max(LEAST_MS, round(deadline.remaining() * 1000))
         bodies = (builder.body(request, view.index, tokens), builder.counts(request, view.index, tokens))
-        asked = [view.ask(body | {"timeout": f"{self._settings.search.timeout_ms}ms"}) for body in bodies if body]
-        return results.together(await asyncio.gather(*map(self._door.search, asked)))
+        asked = [view.ask(body | {"timeout": f"{left_ms}ms"}) for body in bodies if body]
+        return results.together(await asyncio.gather(*(self._door.search(one, left_ms / 1000) for one in asked)))
 
-    async def _tokens(self, request: SearchRequest, index: IndexSettings) -> Tokens | None:
+    def _budget_s(self, request: SearchRequest) -> float:
+        most = self._settings.search.timeout_ms
+        return min(request.timeout_ms or most, most) / 1000
+
+    async def _tokens(self, request: SearchRequest, index: IndexSettings, most_s: float) -> Tokens | None:
+        """Return the tokens of the query; None when it needs none, or they cannot be had in time."""
         if not builder.needs_tokens(request):
             return None
-        return await self._expansion.tokens(index.inference_endpoint, request.query)
+        within_s = min(self._settings.expansion.budget_ms / 1000, most_s)
+        try:
+            return await self._expansion.tokens(index.inference_endpoint, request.query, within_s)
+        except InferenceUnavailable as error:
+            log.debug("degraded", reason=str(error))
+            return None
+
+
+def by_words(request: SearchRequest) -> SearchRequest:
+    """Return the part of `request` that needs no tokens; a least score was meant for other scores."""
+    return request if request.mode == "lexical" else request.model_copy(update={"mode": "lexical", "min_score": None})
+
+
+def result_of(answer: Json) -> str:
+    """Return how a search ended, as metrics and logs say it."""
+    if "degraded" in answer:
+        return "degraded"
+    return "partial" if answer["partial"] else "ok"
+
+
+def log_if_slow(settings: SlowLogSettings, request: SearchRequest, answer: Json, times: Times) -> None:
+    """Write a line for a search that took as long as the threshold; index, mode and request id come by themselves."""
+    if (times.ended - times.began) * 1000 < settings.threshold_ms:
+        return
+    log.warning(
+        "slow search",
+        result=result_of(answer),
+        took_ms=answer["took_ms"],
+        expansion_ms=round((times.expanded - times.began) * 1000, 1),
+        search_ms=round((times.ended - times.expanded) * 1000, 1),
+        **({"query": request.query} if settings.query_text else {}),
+    )

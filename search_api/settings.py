@@ -104,19 +104,58 @@ class IndexSettings(Section):
         return self
 
 
-class SearchSettings(Section):
-    """How long the parts of a search may take."""
+class ConcurrencySettings(Section):
+    """How many searches may be at Elasticsearch at a time, adapted to how it answers (see concurrency.py)."""
 
-    timeout_ms: int = Field(2_000, ge=10, le=60_000, description="Time after which shards answer with what they have.")
-    inference_timeout_ms: int = Field(5_000, ge=10, le=60_000, description="Longest wait for the tokens of a query.")
+    initial: int = Field(32, ge=1, le=10_000, description="Searches at a time, before anything is known.")
+    least: int = Field(4, ge=1, le=10_000, description="Never fewer.")
+    most: int = Field(256, ge=1, le=10_000, description="Never more; also the size of the connection pool.")
+    slow_ms: int = Field(500, ge=1, le=60_000, description="An answer that takes longer is a sign of a queue there.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.least <= self.initial <= self.most:
+            raise ValueError(f"least ({self.least}), initial ({self.initial}) and most ({self.most}) must be in order")
+        return self
+
+
+class SearchSettings(Section):
+    """How long the parts of a search may take, and how many there may be at a time."""
+
+    timeout_ms: int = Field(2_000, ge=10, le=60_000, description="Time budget of a search; a request may ask for less.")
+    inference_timeout_ms: int = Field(
+        5_000, ge=10, le=60_000, description="Longest an inference may take; its tokens are kept although nobody waits."
+    )
+    concurrency: ConcurrencySettings = ConcurrencySettings()
+
+
+class BreakerSettings(Section):
+    """When inference is left alone, so that searches are answered by words at once."""
+
+    failures: int = Field(5, ge=1, description="Failures within the window that open it; slow ones count.")
+    share: float = Field(0.5, gt=0, le=1, description="Share of the inferences in the window that must have failed.")
+    window_s: float = Field(10.0, gt=0, description="Time over which failures are counted.")
+    open_s: float = Field(2.0, gt=0, description="Time until one query tries inference again.")
 
 
 class ExpansionSettings(Section):
-    """The cache of query tokens."""
+    """The tokens of queries: how long they are waited for, and kept."""
 
     # Tokens of a query take about 15 kB as Python objects, so this is about 30 MB.
     entries: int = Field(2_000, ge=1, description="Queries whose tokens are kept.")
-    ttl_s: float = Field(3_600.0, gt=0, description="Time that they are kept: how long a changed model goes unnoticed.")
+    ttl_s: float = Field(3_600.0, gt=0, description="Time that they are kept.")
+    budget_ms: int = Field(500, ge=1, le=60_000, description="Longest that a search waits for them; then words alone.")
+    concurrent: int = Field(64, ge=1, description="Most inferences at a time; for a query beyond, words alone.")
+    model_check_s: float = Field(60.0, gt=0, description="How long a changed model of an endpoint goes unnoticed.")
+    breaker: BreakerSettings = BreakerSettings()
+
+
+class SlowLogSettings(Section):
+    """Which searches get a log line of their own."""
+
+    threshold_ms: int = Field(1_000, ge=0, description="A search that takes as long is logged; 0: every search.")
+    # What people search for is theirs.
+    query_text: bool = Field(default=False, description="Whether that line may hold the text of the query.")
 
 
 class LimitSettings(Section):
@@ -145,6 +184,7 @@ class Settings(FileSettings):
     expansion: ExpansionSettings = ExpansionSettings()
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
+    slow_log: SlowLogSettings = SlowLogSettings()
 
     @field_validator("listen")
     @classmethod

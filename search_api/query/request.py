@@ -43,6 +43,12 @@ class SearchRequest(Message):
     collapse: Collapse | None = Field(None, description="Show only the best of the hits that share a value.")
     highlight: Highlight | None = Field(None, description="Show where in the text the words were found.")
     fields: list[str] | None = Field(None, description="Fields of the documents to return; default: all.")
+    timeout_ms: int | None = Field(
+        None,
+        ge=10,
+        strict=True,
+        description="Time budget of this search; default, and most: what the service is set to.",
+    )
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -1,14 +1,9 @@
 // The service's HTTP interface. Failures become a Problem, whatever their cause.
 
 export class Problem extends Error {
-  constructor({ title, detail, type = "", errors = [], request_id: requestId = "" }) {
+  constructor({ title, detail, errors = [], request_id: requestId = "" }) {
     super(title);
-    Object.assign(this, { title, detail, type, errors, requestId });
-  }
-
-  /** Whether asking by words alone would help. */
-  get needsEncoder() {
-    return this.type.endsWith("/inference-unavailable");
+    Object.assign(this, { title, detail, errors, requestId });
   }
 }
 

@@ -33,10 +33,6 @@ const view = {
   canFilter: (field) => Boolean(filters.values(field)),
   filter: (field, value) => filters.add(field, value),
   again: () => run(),
-  switchTo(mode) {
-    form.elements.mode.value = mode;
-    run();
-  },
 };
 
 function wanted() {
@@ -102,7 +98,8 @@ function offer(hits) {
 function summary(found, mode) {
   const count = found.hits.length === 1 ? "1 result" : found.hits.length === SIZE ? `The best ${SIZE} results` : `${found.hits.length} results`;
   const partial = found.partial ? " · incomplete: a part of the index did not answer in time" : "";
-  return found.hits.length ? `${count} ${HOW[mode]} in ${milliseconds(found)}${partial}` : "";
+  const how = found.degraded ? `${HOW.lexical} alone, the encoder does not answer,` : HOW[mode];
+  return found.hits.length ? `${count} ${how} in ${milliseconds(found)}${partial}` : "";
 }
 
 function show(content, line) {

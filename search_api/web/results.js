@@ -3,6 +3,7 @@
 import { element, label } from "./dom.js";
 
 const LONGEST_TEXT = 420;
+const WORDS_ALONE = "By words alone: the encoder does not answer.";
 
 /** Return a list of the hits of `answer`. */
 export function list(answer, view) {
@@ -69,6 +70,7 @@ function rankOf(answer) {
 function column({ mode, answer, error }, ranks, view) {
   const heading = element("h2", { id: `column-${mode}` }, label(mode), answer && element("span", { class: "quiet" }, ` ${milliseconds(answer)}`));
   const body = error ? problem(error, { again: view.again }, "h3") : list(answer, view);
+  if (answer?.degraded) body.prepend(element("p", { class: "quiet" }, WORDS_ALONE));
   for (const card of body.querySelectorAll(".hit")) card.append(elsewhere(card.dataset.id, mode, ranks));
   return element("section", { class: "column", "aria-labelledby": `column-${mode}` }, heading, body);
 }
@@ -94,14 +96,13 @@ export function welcome() {
 /** Return what to show for `error`, a Problem. */
 export function problem(error, view, heading = "h2") {
   const again = element("button", { type: "button", class: "second", on: { click: () => view.again() } }, "Try again");
-  const byWords = error.needsEncoder && view.switchTo && element("button", { type: "button", on: { click: () => view.switchTo("lexical") } }, "Search by words instead");
   const details = error.errors.map((one) => element("li", {}, one.detail, one.allowed?.length ? ` (allowed: ${one.allowed.join(", ")})` : ""));
   return element(
     "div",
     { class: "notice wrong", role: "alert" },
     element(heading, {}, sentence(error.title)),
     details.length ? element("ul", {}, details) : error.detail && element("p", {}, sentence(error.detail)),
-    element("p", { class: "actions" }, byWords, again),
+    element("p", { class: "actions" }, again),
     error.requestId && element("p", { class: "quiet small" }, "Request ", element("code", {}, error.requestId)),
   );
 }

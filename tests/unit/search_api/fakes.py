@@ -72,7 +72,7 @@ class FakeDoor:
         self.search_error = self.infer_error = None
         self.closed = False
 
-    async def search(self, question):
+    async def search(self, question, within_s=None):
         body = question.body
         self.searches.append((question.alias, body))
         if self.search_error:
@@ -88,6 +88,9 @@ class FakeDoor:
         if self.infer_error:
             raise self.infer_error
         return dict.fromkeys(sorted(words(text)), 1.0)
+
+    async def model(self, endpoint):
+        return f"model of {endpoint}"
 
     async def close(self):
         self.closed = True

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from search_api.app import create_app
-from search_api.errors import InferenceUnavailable
+from search_api.errors import InferenceUnavailable, Overloaded
 from streamer.errors import ElasticRefused, ElasticTimeout, ElasticUnavailable
 from tests.unit.search_api.fakes import FILMS, FakeClock, FakeDoor, app, parts
 
@@ -94,12 +94,14 @@ async def test_lexical_search_never_needs_the_encoder(client, door):
 
 
 @pytest.mark.parametrize("mode", ["semantic", "hybrid"])
-async def test_without_the_encoder_meaning_is_unavailable_for_now(client, door, mode):
+async def test_without_the_encoder_words_answer_and_say_so(client, door, mode):
     door.infer_error = InferenceUnavailable()
     response = await client.get(f"/search?q=heist&mode={mode}")
-    assert response.status_code == 503
-    assert response.headers["retry-after"] == "5"
-    assert "lexical" in problem(response, "inference-unavailable")["detail"]
+    assert response.status_code == 200
+    by_words = (await client.get("/search?q=heist&mode=lexical")).json()
+    assert "degraded" not in by_words
+    assert response.json() == by_words | {"mode": mode, "degraded": "inference"}
+    assert door.searches[0][1] == door.searches[1][1]
 
 
 REFUSAL = "no such index [films-alias] on node-1: org.elasticsearch.Foo"
@@ -259,11 +261,16 @@ async def test_ready_looks_at_most_once_a_second(client, door, clock):
     clock.now += 1.1
     door.infer_error = InferenceUnavailable()
     response = await client.get("/readyz")
-    assert response.status_code == 503
-    assert response.json() == {"ready": False, "indices": {"films": "ok"}, "inference": {"films": "unreachable"}}
+    assert response.status_code == 200
+    # Searches are answered all the same, by words.
+    assert response.json() == {"ready": True, "indices": {"films": "ok"}, "inference": {"films": "unreachable"}}
     clock.now += 1.1
     door.infer_error, door.search_error = None, ElasticRefused(404, "index_not_found_exception", "films-alias")
-    assert (await client.get("/readyz")).json()["indices"] == {"films": "missing"}
+    response = await client.get("/readyz")
+    assert (response.status_code, response.json()["indices"]) == (503, {"films": "missing"})
+    clock.now += 1.1
+    door.search_error = Overloaded()
+    assert (await client.get("/readyz")).json()["indices"] == {"films": "ok"}
     assert (await client.get("/healthz")).status_code == 200
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
 
 from streamer.clock import Clock
 
@@ -16,9 +16,8 @@ Value = TypeVar("Value")
 class Cache(Generic[Key, Value]):
     """Keeps the newest `entries` values for `ttl_s` seconds; errors reach everyone who waits and are not kept."""
 
-    def __init__(self, compute: Callable[[Key], Awaitable[Value]], clock: Clock, *, entries: int, ttl_s: float) -> None:
-        """Compute values with `compute`."""
-        self._compute = compute
+    def __init__(self, clock: Clock, *, entries: int, ttl_s: float) -> None:
+        """Start empty."""
         self._clock = clock
         self._entries, self._ttl_s = entries, ttl_s
         self._kept: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
@@ -29,15 +28,31 @@ class Cache(Generic[Key, Value]):
         """Return how many values are kept, expired ones included."""
         return len(self._kept)
 
-    async def get(self, key: Key) -> Value:
-        """Return the value of `key`; raises what computing it raises."""
+    @property
+    def running(self) -> int:
+        """How many values are being computed."""
+        return len(self._running)
+
+    def kept(self, key: Key) -> Value | None:
+        """Return the value of `key` if it is there and not expired, and count it as used."""
         kept = self._kept.get(key)
-        if kept and kept[0] > self._clock.monotonic():
-            self._kept.move_to_end(key)
-            self.counts["cached"] += 1
-            return kept[1]
+        if kept is None or kept[0] <= self._clock.monotonic():
+            return None
+        self._kept.move_to_end(key)
+        self.counts["cached"] += 1
+        return kept[1]
+
+    async def get(self, key: Key, start: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
+        """Return the value of `key`; raises what computing it raises.
+
+        `start` gives the computation. It is called only when nobody computes this value yet, and what it raises itself
+        reaches this caller alone.
+        """
+        value = self.kept(key)
+        if value is not None:
+            return value
         # Shielded: a client that goes away must not end the computation that others wait for.
-        return await asyncio.shield(self._task(key))
+        return await asyncio.shield(self._task(key, start))
 
     def newest(self, key: Key) -> Value | None:
         """Return the last value of `key`, even an expired one."""
@@ -50,16 +65,13 @@ class Cache(Generic[Key, Value]):
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    def _task(self, key: Key) -> asyncio.Task[Value]:
+    def _task(self, key: Key, start: Callable[[], Coroutine[Any, Any, Value]]) -> asyncio.Task[Value]:
         running = self._running.get(key)
+        task = running or asyncio.create_task(start())
         self.counts["shared" if running else "computed"] += 1
-        return running or self._start(key)
-
-    def _start(self, key: Key) -> asyncio.Task[Value]:
-        task = asyncio.ensure_future(self._compute(key))
-        assert isinstance(task, asyncio.Task)  # noqa: S101 - `compute` is a coroutine function
-        self._running[key] = task
-        task.add_done_callback(lambda done: self._finish(key, done))
+        if running is None:
+            self._running[key] = task
+            task.add_done_callback(lambda done: self._finish(key, done))
         return task
 
     def _finish(self, key: Key, task: asyncio.Task[Value]) -> None:
