@@ -81,7 +81,9 @@ def corpus(elastic):
 
 
 def settings_of(elastic, **index):
-    return Settings(elasticsearch=ElasticsearchSettings(urls=[elastic.url]), indices=[INDEX | index])
+    # What is measured here is not time: a busy machine must not make answers poorer.
+    patient = {"search": {"timeout_ms": 40_000, "inference_timeout_ms": 20_000}, "expansion": {"budget_ms": 20_000}}
+    return Settings(elasticsearch=ElasticsearchSettings(urls=[elastic.url]), indices=[INDEX | index], **patient)
 
 
 class Service:
@@ -104,6 +106,7 @@ class Service:
     async def search(self, query, **wanted):
         response = await self.http.post("/search", json={"query": query, **wanted})
         assert response.status_code == 200, response.text
+        assert "degraded" not in response.json()
         assert [word for word in LEAKS if word in response.text.lower()] == []
         jsonschema.validate(response.json(), schemas.schema("search_response"))
         return response.json()
@@ -201,26 +204,6 @@ async def test_repeated_queries_are_inferred_once(service, elastic):
 @pytest.mark.parametrize("mode", ["semantic", "lexical", "hybrid"])
 async def test_any_text_is_a_query(service, query, mode):
     await service.search(query, mode=mode)
-
-
-async def test_without_its_deployment_only_words_are_searched(service, elastic):
-    assert (await service.http.get("/readyz")).json()["ready"] is True
-    elastic.stop_deployment(DEPLOYMENT)
-    try:
-        async with Service(service.parts.settings) as another:
-            for mode in ("semantic", "hybrid"):
-                response = await another.http.get("/search", params={"q": "something new", "mode": mode})
-                assert response.status_code == 503
-                assert response.json()["type"] == "/problems/inference-unavailable"
-                assert response.headers["retry-after"]
-                assert [word for word in LEAKS if word in response.text.lower()] == []
-            assert (await another.search("save the world", mode="lexical"))["hits"]
-            report = (await another.http.get("/readyz")).json()
-            assert (report["ready"], report["indices"]) == (False, {"films": "ok"})
-            assert report["inference"]["films"] != "ok"
-    finally:
-        elastic.start_deployment(DEPLOYMENT, model=".elser_model_2")
-    assert (await service.search("something new", mode="semantic"))["hits"]
 
 
 async def test_an_index_that_is_not_there_yet(corpus, elastic):

@@ -1,6 +1,7 @@
 """The limit of searches at a time: its arithmetic, and what it does to a server that can be overloaded."""
 
 import asyncio
+import random
 import statistics
 from contextlib import nullcontext
 
@@ -44,8 +45,8 @@ def test_one_cut_for_each_round_trip():
     assert limit.value == 4
 
 
-async def once(gate, clock, seconds=0.0, error=None):
-    with gate.ticket():
+async def once(turnstile, clock, seconds=0.0, error=None):
+    with turnstile.ticket():
         clock.now += seconds
         if error:
             raise error
@@ -68,10 +69,10 @@ async def once(gate, clock, seconds=0.0, error=None):
 async def test_what_an_end_means(seconds, error, after):
     clock = HandClock()
     clock.now = 1.0
-    gate = Turnstile(SETTINGS, clock)
+    turnstile = Turnstile(SETTINGS, clock)
     with pytest.raises(type(error)) if error else nullcontext():
-        await once(gate, clock, seconds, error)
-    found = {one.metric.name: one.value for one in gate.samples()}
+        await once(turnstile, clock, seconds, error)
+    found = {one.metric.name: one.value for one in turnstile.samples()}
     assert found == {
         "search_api_elasticsearch_limit": after,
         "search_api_elasticsearch_in_flight": 0,
@@ -80,90 +81,104 @@ async def test_what_an_end_means(seconds, error, after):
 
 
 def test_beyond_the_limit_none_waits():
-    gate = Turnstile(ConcurrencySettings(initial=4, least=4), HandClock())
-    held = [gate.ticket() for _ in range(4)]
+    turnstile = Turnstile(ConcurrencySettings(initial=4, least=4), HandClock())
+    held = [turnstile.ticket() for _ in range(4)]
     for one in held:
         one.__enter__()
-    with pytest.raises(Overloaded), gate.ticket():
+    with pytest.raises(Overloaded), turnstile.ticket():
         pass
     held.pop().__exit__(None, None, None)
-    with gate.ticket():
+    with turnstile.ticket():
         pass
-    assert {one.metric.name: one.value for one in gate.samples()}["search_api_shed_total"] == 1
+    assert {one.metric.name: one.value for one in turnstile.samples()}["search_api_shed_total"] == 1
 
 
 class Server:
-    """So many threads with a queue before them, and a time for each search: more clients make it slower, not faster."""
+    """So many threads with a queue before them: more clients make it slower, not faster."""
 
     def __init__(self, threads, seconds):
         self._threads, self.seconds = asyncio.Semaphore(threads), seconds
+        self._random = random.Random(7)
 
     async def search(self):
         async with self._threads:
-            await asyncio.sleep(self.seconds)
+            await asyncio.sleep(self.seconds * self._random.uniform(0.5, 1.5))
 
 
-async def flood(gates, server, rate, seconds):
-    """Send `rate` searches a second through each gate for so long; return latencies and refusals of each gate."""
-    loop = asyncio.get_running_loop()
-    found = [([], []) for _ in gates]
+async def flood(turnstiles, server, rate, seconds):
+    """Send `rate` searches a second through each turnstile; return the latencies and refusals of each."""
+    async with asyncio.TaskGroup() as tasks:
+        sources = [tasks.create_task(source(one, server, rate, seconds, seed)) for seed, one in enumerate(turnstiles)]
+    return [task.result() for task in sources]
 
-    async def one(gate, latencies, shed):
-        began = loop.time()
+
+async def source(turnstile, server, rate, seconds, seed):
+    loop, chance = asyncio.get_running_loop(), random.Random(seed)
+    latencies, shed, end = [], [], loop.time() + seconds
+
+    async def one(began):
         try:
-            with gate.ticket():
+            with turnstile.ticket():
                 await server.search()
             latencies.append(loop.time() - began)
         except Overloaded:
             shed.append(began)
 
     async with asyncio.TaskGroup() as tasks:
-        for _ in range(round(rate * seconds)):
-            for gate, (latencies, shed) in zip(gates, found, strict=True):
-                tasks.create_task(one(gate, latencies, shed))
-            await asyncio.sleep(1 / rate)
-    return found
+        while loop.time() < end:
+            tasks.create_task(one(loop.time()))
+            await asyncio.sleep(chance.expovariate(rate))
+    return latencies, shed
+
+
+SLOW_AT_200_MS = {"initial": 16, "slow_ms": 200}
+
+
+def server():
+    """Return a server that takes 100 searches a second."""
+    return Server(4, 0.04)
 
 
 @in_virtual_time
 async def test_twice_the_load_is_shed_and_the_rest_stays_fast_and_full():
-    server, gate = Server(8, 0.02), Turnstile(ConcurrencySettings(slow_ms=100), LoopClock())
-    await flood([gate], server, 800, 5)
-    ((latencies, shed),) = await flood([gate], server, 800, 20)
-    assert len(latencies) / 20 > 400 * 0.95
-    assert max(latencies) < 0.2
-    assert len(shed) > 0.45 * 800 * 20
+    one, turnstile = server(), Turnstile(ConcurrencySettings(**SLOW_AT_200_MS), LoopClock())
+    await flood([turnstile], one, 200, 10)
+    ((latencies, shed),) = await flood([turnstile], one, 200, 20)
+    assert len(latencies) / 20 > 95
+    assert max(latencies) < 0.3
+    assert len(shed) > 0.45 * 200 * 20
 
 
 @in_virtual_time
 async def test_below_capacity_nothing_is_shed():
-    server, gate = Server(8, 0.02), Turnstile(ConcurrencySettings(slow_ms=100), LoopClock())
-    ((latencies, shed),) = await flood([gate], server, 380, 20)
+    turnstile = Turnstile(ConcurrencySettings(**SLOW_AT_200_MS), LoopClock())
+    ((latencies, shed),) = await flood([turnstile], server(), 60, 20)
     assert shed == []
-    assert max(latencies) < 0.03
+    assert statistics.median(latencies) < 0.06
 
 
 @in_virtual_time
 async def test_it_follows_a_server_that_becomes_slower_and_comes_back():
-    server, gate = Server(8, 0.02), Turnstile(ConcurrencySettings(slow_ms=100), LoopClock())
-    await flood([gate], server, 380, 2)
-    server.seconds = 0.08
-    await flood([gate], server, 380, 10)
-    ((latencies, _),) = await flood([gate], server, 380, 10)
-    assert statistics.median(latencies) < 0.15
-    assert len(latencies) / 10 > 100 * 0.9
-    server.seconds = 0.02
-    await flood([gate], server, 380, 5)
-    ((latencies, shed),) = await flood([gate], server, 380, 5)
+    one, turnstile = server(), Turnstile(ConcurrencySettings(**SLOW_AT_200_MS), LoopClock())
+    await flood([turnstile], one, 60, 2)
+    one.seconds = 0.16
+    await flood([turnstile], one, 60, 20)
+    ((latencies, _),) = await flood([turnstile], one, 60, 10)
+    assert statistics.median(latencies) < 0.25
+    assert len(latencies) / 10 > 25 * 0.9
+    one.seconds = 0.04
+    await flood([turnstile], one, 60, 5)
+    ((latencies, shed),) = await flood([turnstile], one, 60, 5)
     assert shed == []
+    assert statistics.median(latencies) < 0.06
 
 
 @in_virtual_time
 async def test_two_instances_come_to_equal_shares():
-    server = Server(8, 0.02)
-    settings = [ConcurrencySettings(initial=initial, slow_ms=100) for initial in (60, 6)]
-    gates = [Turnstile(one, LoopClock()) for one in settings]
-    await flood(gates, server, 600, 60)
-    found = await flood(gates, server, 600, 20)
-    first, second = (len(latencies) for latencies, _ in found)
-    assert 0.7 < first / second < 1.4
+    settings = [ConcurrencySettings(initial=initial, slow_ms=200) for initial in (40, 4)]
+    turnstiles, one = [Turnstile(each, LoopClock()) for each in settings], server()
+    ((first, _), (second, _)) = await flood(turnstiles, one, 100, 2)
+    assert len(first) > 2 * len(second)
+    await flood(turnstiles, one, 100, 60)
+    ((first, _), (second, _)) = await flood(turnstiles, one, 100, 20)
+    assert 0.7 < len(first) / len(second) < 1.4
