@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from streamer.batching.batcher import Batcher, Room
 from streamer.batching.coalesce import Coalescer
+from streamer.batching.endings import Endings
 from streamer.clock import Clock
 from streamer.intake.accounts import Account, Accounts
 from streamer.intake.flow import Bounds, Flow
@@ -28,6 +29,8 @@ class Books:
         self.flow = Flow(bounds)
         self.newest: dict[Partition, int] = {}
         """Timestamp of the newest record that is done, in milliseconds since 1970, by partition."""
+        self.endings: dict[Partition, Endings] = {}
+        """Which records ended otherwise than in the index, by partition; none before the first record."""
         self._coalescer = Coalescer()
         self._batcher = Batcher(self._coalescer.ready)
         self._clock = clock
@@ -59,6 +62,7 @@ class Books:
                 for _ in range(count):
                     self.accounts.ended_in_flight(account, Result.HANDED_OVER)
         self.ledger.fence(partition)
+        self.endings.pop(partition, None)
         self.flow.forget(partition)
         self._leaving.discard(partition)
 
@@ -81,7 +85,7 @@ class Books:
         account = (route, record.partition)
         self._register(account, record)
         self.accounts.ended_waiting(account, Result.REPEATED)
-        self._settle(record, ledger.generation)
+        self._settle(record, ledger.generation, Result.REPEATED)
         return True
 
     def take(self, write: Write) -> None:
@@ -179,6 +183,7 @@ class Books:
 
     def _register(self, account: Account, record: Record) -> None:
         self.ledger[record.partition].register(record.offset)
+        self.endings.setdefault(record.partition, Endings(record.offset))
         self.flow.took(record.partition, record.size)
         self.accounts.took(account)
 
@@ -213,17 +218,18 @@ class Books:
     def _complete(self, account: Account, record: Record, generation: int, result: Result) -> None:
         if self._lands(account, generation):
             self.accounts.ended_in_flight(account, result)
-            self._settle(record, generation)
+            self._settle(record, generation, result)
         self._changed()
 
     def _end_waiting(self, write: Write) -> None:
         """A write that another stands for ends without being sent."""
         if self.ledger.holds(write.partition, write.generation):
             self.accounts.ended_waiting(_account(write), Result.SUPERSEDED)
-            self._settle(write.carrier, write.generation)
+            self._settle(write.carrier, write.generation, Result.SUPERSEDED)
 
-    def _settle(self, record: Record, generation: int) -> None:
+    def _settle(self, record: Record, generation: int, result: Result) -> None:
         if self.ledger.complete(record.partition, generation, record.offset):
+            self.endings[record.partition].add(record.offset, result)
             self.flow.done(record.partition, record.size)
             self.newest[record.partition] = max(record.timestamp_ms, self.newest.get(record.partition, 0))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import islice
+from itertools import count, islice
 from typing import Any, Protocol
 
 import orjson
@@ -14,7 +14,10 @@ from streamer.delivery.report import Parts
 from streamer.model import Partition
 from streamer.settings import TopicSettings
 
-INTERVAL_SECONDS = 1.0
+PROGRESS_SECONDS = 0.2
+"""How often progress is told: who waits for a position waits half as long for this."""
+OUTCOMES_EVERY = 5
+"""How often outcomes are told, in turns of progress: once a second."""
 MOST_RANGES = 100
 """Ranges in one event; of more, those nearest to the watermark are told."""
 
@@ -42,27 +45,29 @@ class Publisher:
         self._rejections = Tally()
 
     async def run(self) -> None:
-        """Publish once a second until cancelled."""
-        while True:
-            await self._clock.sleep(INTERVAL_SECONDS)
-            self.publish()
+        """Publish until cancelled."""
+        for turn in count(1):
+            await self._clock.sleep(PROGRESS_SECONDS)
+            self._publish_progress()
+            if turn % OUTCOMES_EVERY == 0:
+                self._publish_outcomes()
 
     def publish(self) -> None:
         """Post the progress of each partition that moved, and the outcomes of each topic that had any.
 
         What was rejected from the redrive or the backlog topic belongs to no route and no index: no outcome names it.
         """
-        failpoints.reach("progress.before")
         self._publish_progress()
-        failpoints.reach("progress.after")
         self._publish_outcomes()
 
     def _publish_progress(self) -> None:
+        failpoints.reach("progress.before")
         progress = {partition: self._progress(partition, at) for partition, at in self._parts.desk.positions().items()}
         for partition, body in progress.items():
             if self._published.get(partition) != body:
                 self._event(self._topics.progress, f"{partition.topic}:{partition.number}", body)
         self._published = progress
+        failpoints.reach("progress.after")
 
     def _publish_outcomes(self) -> None:
         results, rejections = _tally(self._parts), self._parts.courier.rejections.copy()
@@ -79,16 +84,19 @@ class Publisher:
             self._event(self._topics.outcomes, route, outcome)
 
     def _progress(self, partition: Partition, position: int) -> Json:
-        origin = self._parts.desk.leases[partition].origin
+        origin, books = self._parts.desk.leases[partition].origin, self._parts.books
+        route, endings = self._parts.routes.get(origin.route), books.endings[partition]
         return {
             "topic": partition.topic,
             "partition": partition.number,
             "topic_id": origin.topic_id,
             "epoch": origin.timeline.epoch_at(partition.number, position),
             "generation": self._parts.desk.leases[partition].generation,
+            "index": route.index if route else None,
             "watermark": position,
-            "done": [list(one) for one in islice(self._parts.books.ledger[partition].done(), MOST_RANGES)],
-            "record_timestamp_ms": self._parts.books.newest.get(partition),
+            "done": [list(one) for one in islice(books.ledger[partition].done(), MOST_RANGES)],
+            "otherwise": {"since": endings.since, "runs": endings.told()},
+            "record_timestamp_ms": books.newest.get(partition),
         }
 
     def _event(self, topic: str, key: str, body: Json) -> None:
@@ -99,8 +107,8 @@ class Publisher:
 def _tally(parts: Parts) -> Tally:
     tally = Tally()
     for (route, partition), results in parts.books.accounts.results.items():
-        for result, count in results.items():
-            tally[route, partition.topic, result.value] += count
+        for result, records in results.items():
+            tally[route, partition.topic, result.value] += records
     return tally
 
 

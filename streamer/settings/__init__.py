@@ -103,7 +103,10 @@ class TopicSettings(Section):
         "streamer-backlog",
         description="Documents to be enriched later; compacted; each group needs one of its own.",
     )
-    progress: str = Field("streamer-progress", description="How far each partition is indexed; compacted.")
+    progress: str = Field(
+        "streamer-progress",
+        description="How far each partition is indexed; compacted; each group needs one of its own.",
+    )
     outcomes: str = Field("streamer-outcomes", description="Counts of outcomes, for `streamer ops`.")
     replication_factor: int = Field(1, ge=1, le=10, description="Copies of each of them, when `setup` makes them.")
     dead_letter_retention_days: int = Field(

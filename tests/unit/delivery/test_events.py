@@ -93,6 +93,7 @@ async def test_progress_is_told_when_it_moved():
         events = valid("progress", all_of_it.posted(PROGRESS))
         assert [event["watermark"] for event in events] == [0, 2]
         assert [event["record_timestamp_ms"] for event in events] == [None, 1_763_800_000_000]
+        assert {event["index"] for event in events} == {"films"}
         assert {key for topic, key, _ in world.producer.records if topic == PROGRESS} == {b"films:0"}
         assert events[0]["generation"] == all_of_it.desk.leases[P0].generation
 
@@ -108,6 +109,34 @@ async def test_progress_tells_what_is_done_above_the_watermark():
         (event,) = valid("progress", all_of_it.posted(PROGRESS))
         assert event["watermark"] == 0
         assert event["done"] == [[n, n] for n in range(1, 201, 2)]
+
+
+@in_virtual_time
+async def test_progress_tells_what_ended_otherwise():
+    async with stage() as world:
+        all_of_it = await whole(world)
+        world.elastic.fails = lambda name: BAD_DOCUMENT if name == "7" else None
+        await all_of_it.take(b'{"text":"a"}', b"broken", b'{"text":"b"}', first=5)
+        await world.deliver()
+        all_of_it.publisher.publish()
+        (event,) = valid("progress", all_of_it.posted(PROGRESS))
+        assert event["watermark"] == 8
+        assert event["otherwise"] == {"since": 5, "runs": [[6, 7, "dead_lettered"]]}
+
+
+@in_virtual_time
+async def test_progress_is_told_soon_and_not_more_often():
+    async with stage() as world:
+        all_of_it = await whole(world)
+        publishing = asyncio.create_task(all_of_it.publisher.run())
+        for offset in range(20):
+            await all_of_it.take(b'{"text":"a"}', first=offset)
+            await world.deliver()
+            await asyncio.sleep(0.05)
+        publishing.cancel()
+        assert len(all_of_it.posted(PROGRESS)) <= world.clock.monotonic() / 0.2
+        times = [event["at_ms"] for event in all_of_it.posted(PROGRESS)]
+        assert all(later - earlier >= 199 for earlier, later in pairwise(times))
 
 
 @in_virtual_time
