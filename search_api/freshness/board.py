@@ -50,7 +50,8 @@ class Board:
     def __init__(self, alias: str, topics: Iterable[str], delay: float) -> None:
         """Begin with nothing known; `delay` is how long a written document may take to be searchable by itself."""
         self.alias, self.topics, self.delay = alias, frozenset(topics), delay
-        self._created_ms: int | None = None
+        self.created_ms: int | None = None
+        """When the index was created, in milliseconds since 1970; None while nobody knows."""
         self._ids: dict[str, str] = {}
         self._logs: dict[Partition, Log] = {}
         self._histories: dict[Partition, dict[str, History]] = {}
@@ -61,9 +62,9 @@ class Board:
     def index_is(self, created_ms: int, delay: float, now: float) -> None:
         """Learn when the index was created (milliseconds since 1970), and how long refreshing by itself may take."""
         self.delay = delay
-        if created_ms == self._created_ms:
+        if created_ms == self.created_ms:
             return
-        self._created_ms = created_ms
+        self.created_ms = created_ms
         self._refreshed.clear()
         for histories in self._histories.values():
             for topic_id, history in list(histories.items()):
@@ -96,8 +97,13 @@ class Board:
             if place.topic in self._ids:
                 self._logs.setdefault(place, Log()).learn(sample.at, bounds)
 
-    def refreshed(self, marks: Marks) -> None:
-        """Learn that what was `indexed` when a refresh was asked for is searchable now."""
+    def refreshed(self, marks: Marks, created_ms: int | None) -> None:
+        """Learn that what was `indexed` when a refresh was asked for is searchable now.
+
+        `created_ms` tells the index that it was asked for: what another one has shown says nothing of this one.
+        """
+        if created_ms != self.created_ms:
+            return
         for place, mark in marks.items():
             before = self._refreshed.get(place)
             self._refreshed[place] = joined(before, mark) if before and before.topic_id == mark.topic_id else mark
@@ -158,7 +164,7 @@ class Board:
 
     def _claim(self, place: Partition, log: Log, mark: Mark | None) -> Claim:
         topic_id, bounds = self._ids[place.topic], log.bounds
-        if self._created_ms is None or bounds is None:
+        if self.created_ms is None or bounds is None:
             return Claim(place, topic_id, None, bounds, None, None)
         if mark is None:
             # An empty partition has nothing that could be missing.
@@ -167,7 +173,7 @@ class Board:
         return Claim(place, topic_id, mark.watermark, bounds, mark.missing(*bounds), log.current_at(mark.watermark))
 
     def _present(self) -> Iterable[tuple[Partition, History]]:
-        if self._created_ms is None:
+        if self.created_ms is None:
             return
         for place, histories in self._histories.items():
             history = histories.get(self._ids.get(place.topic, ""))
@@ -175,7 +181,7 @@ class Board:
                 yield place, history
 
     def _is_older(self, event: Progress) -> bool:
-        return self._created_ms is not None and event.at_ms < self._created_ms
+        return self.created_ms is not None and event.at_ms < self.created_ms
 
     def _forget(self, topic: str) -> None:
         self._ids.pop(topic, None)

@@ -18,16 +18,13 @@ Range = tuple[int, int]
 MOST_RANGES = 100
 """Ranges that are kept of one partition; of more, those nearest to the watermark."""
 
-Ended = Literal["dead_lettered", "lexical", "superseded", "stale", "repeated"]
 End = Literal["indexed", "dead_lettered", "lexical", "superseded", "done"]
-_ENDS: dict[Ended, End] = {
+_ENDS: dict[str, End] = {
     "dead_lettered": "dead_lettered",
     "lexical": "lexical",
     "superseded": "superseded",
     # Here the newer state was in the index already, there it came while this one waited: the same to a reader.
     "stale": "superseded",
-    # An earlier assignment of the partition did it, and the present one does not know how.
-    "repeated": "done",
 }
 
 
@@ -38,7 +35,7 @@ class Otherwise(msgspec.Struct, frozen=True):
     """
 
     since: int
-    runs: tuple[tuple[int, int, Ended], ...]
+    runs: tuple[tuple[int, int, str], ...]
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -105,8 +102,11 @@ def mark_of(event: Progress) -> Mark:
 
 
 def end_of(event: Progress, offset: int) -> End:
-    """Return how the record at `offset`, which is done, ended; `done` where `event` does not tell."""
+    """Return how the record at `offset`, which is done, ended; `done` where `event` does not tell.
+
+    What was `repeated` was done by an earlier assignment of the partition, and the present one does not know how.
+    """
     told = event.otherwise
     if told is None or offset < told.since or offset not in mark_of(event):
         return "done"
-    return next((_ENDS[ended] for first, last, ended in told.runs if first <= offset <= last), "indexed")
+    return next((_ENDS.get(ended, "done") for first, last, ended in told.runs if first <= offset <= last), "indexed")

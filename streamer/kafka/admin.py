@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ConsumerGroupDesc
 
 from streamer.kafka.client import connection, ours
 from streamer.model import Partition
-from streamer.settings import KafkaSettings
+from streamer.settings import KafkaConnectionSettings
 
 TIMEOUT = 15.0
 POLL = 0.1
@@ -58,7 +58,7 @@ class Committed(msgspec.Struct, frozen=True):
 class Admin:
     """An admin client. Every method raises KafkaError, or KafkaUnavailable when no broker answers."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaConnectionSettings) -> None:
         """Prepare a client; it connects when it is asked something."""
         self._connection = connection(settings)
         self._client = AdminClient(self._connection)

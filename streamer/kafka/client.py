@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError as ClientError
 from confluent_kafka import KafkaException
 
 from streamer.errors import KafkaError, KafkaUnavailable
-from streamer.settings import KafkaSettings
+from streamer.settings import KafkaConnectionSettings, KafkaSettings
 
 UNREACHABLE = frozenset(
     {ClientError._TRANSPORT, ClientError._ALL_BROKERS_DOWN, ClientError._TIMED_OUT, ClientError._RESOLVE}
@@ -16,7 +16,7 @@ UNREACHABLE = frozenset(
 HEARTBEAT_MS = 3_000
 
 
-def connection(settings: KafkaSettings) -> dict[str, Any]:
+def connection(settings: KafkaConnectionSettings) -> dict[str, Any]:
     """Return what consumer, producer and admin client have in common."""
     wanted = {
         "bootstrap.servers": settings.bootstrap_servers,

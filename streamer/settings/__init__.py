@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from streamer.settings.connections import (
     LOOPBACK,
     ElasticsearchSettings,
+    KafkaConnectionSettings,
     KafkaSettings,
     ListenSettings,
     LogSettings,
@@ -27,6 +28,7 @@ __all__ = [
     "Filter",
     "FlowSettings",
     "InferenceField",
+    "KafkaConnectionSettings",
     "KafkaSettings",
     "LimitSettings",
     "ListenSettings",

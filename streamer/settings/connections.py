@@ -12,33 +12,11 @@ from streamer.settings.section import Section
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
-class KafkaSettings(Section):
-    """Connection to Kafka, with librdkafka's names for what librdkafka does."""
+class KafkaConnectionSettings(Section):
+    """How to reach Kafka, with librdkafka's names for what librdkafka does."""
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Brokers to ask first, `host:port,host:port`.")
-    group_id: str = Field(
-        "streamer", min_length=1, description="Consumer group; instances of one group share the partitions."
-    )
     client_id: str = Field("streamer", description="Name that the broker's logs and quotas show.")
-    group_instance_id: str | None = Field(
-        None, description="Static membership: a restart within the session timeout moves no partition."
-    )
-    group_protocol: Literal["classic", "consumer"] = Field(
-        "classic", description="`classic` (cooperative-sticky) or `consumer` (KIP-848, brokers 4.0+)."
-    )
-    session_timeout_ms: int = Field(
-        45_000, ge=1_000, description="Classic protocol only: silence after which the broker gives our partitions away."
-    )
-    max_poll_interval_ms: int = Field(
-        300_000, ge=2_000, description="Longest time between two polls before the group goes on without us."
-    )
-    auto_offset_reset: Literal["earliest", "error"] = Field(
-        "earliest",
-        description="Where to begin without a commit; `error` stops instead. Skipping to the end would lose records.",
-    )
-    prefetch_kbytes: int = Field(
-        8_192, ge=64, description="Fetched and not yet taken; small, because a pause throws it away."
-    )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to talk to the brokers."
     )
@@ -65,6 +43,33 @@ class KafkaSettings(Section):
             msg = "sasl_* is set, but security_protocol is not SASL_PLAINTEXT or SASL_SSL"
             raise ValueError(msg)
         return self
+
+
+class KafkaSettings(KafkaConnectionSettings):
+    """Connection to Kafka and membership in a group."""
+
+    group_id: str = Field(
+        "streamer", min_length=1, description="Consumer group; instances of one group share the partitions."
+    )
+    group_instance_id: str | None = Field(
+        None, description="Static membership: a restart within the session timeout moves no partition."
+    )
+    group_protocol: Literal["classic", "consumer"] = Field(
+        "classic", description="`classic` (cooperative-sticky) or `consumer` (KIP-848, brokers 4.0+)."
+    )
+    session_timeout_ms: int = Field(
+        45_000, ge=1_000, description="Classic protocol only: silence after which the broker gives our partitions away."
+    )
+    max_poll_interval_ms: int = Field(
+        300_000, ge=2_000, description="Longest time between two polls before the group goes on without us."
+    )
+    auto_offset_reset: Literal["earliest", "error"] = Field(
+        "earliest",
+        description="Where to begin without a commit; `error` stops instead. Skipping to the end would lose records.",
+    )
+    prefetch_kbytes: int = Field(
+        8_192, ge=64, description="Fetched and not yet taken; small, because a pause throws it away."
+    )
 
 
 class ElasticsearchSettings(Section):

@@ -93,12 +93,13 @@ class World:
         self.board.sampled(Sample(at, {TOPIC: self.topic_id}, bounds))
 
     def begin_refresh(self):
-        self.refreshes.append((self.board.indexed(), set(self.written)))
+        self.refreshes.append((self.board.indexed(), self.board.created_ms, set(self.written)))
 
     def end_refresh(self):
-        marks, shown = self.refreshes.pop(0)
-        self.forced |= shown
-        self.board.refreshed(marks)
+        marks, created_ms, shown = self.refreshes.pop(0)
+        if created_ms == self.board.created_ms:
+            self.forced |= shown
+        self.board.refreshed(marks, created_ms)
 
     def make_topic_again(self):
         self.topic_id = chr(ord(self.topic_id) + 1)
@@ -112,8 +113,6 @@ class World:
         self.forced.clear()
         self.ends.clear()
         self.done.clear()
-        # A refresh that is under way fails with the index.
-        self.refreshes.clear()
 
     # --- what is true
 

@@ -113,7 +113,7 @@ def test_a_position_goes_from_pending_to_searchable():
     assert [state(one, offset, 101.0 + DELAY) for offset in (1, 2, 3)] == ["searchable", "pending", "searchable"]
     assert one.next_searchable(101.0) == 101.0 + DELAY
     one.progressed(event(4), 102.0)
-    one.refreshed(one.indexed())
+    one.refreshed(one.indexed(), 0)
     assert state(one, 2, 102.0) == "searchable"
 
 
@@ -122,7 +122,7 @@ def test_how_a_position_ended_is_told_apart():
     one.sampled(sample(100.0, 9))
     runs = ((5, 5, "dead_lettered"), (6, 6, "stale"), (7, 7, "lexical"), (8, 8, "repeated"))
     one.progressed(event(9, otherwise=Otherwise(4, runs)), 101.0)
-    one.refreshed(one.indexed())
+    one.refreshed(one.indexed(), 0)
     states = [state(one, offset, 101.0) for offset in range(3, 9)]
     assert states == ["done", "searchable", "dead_lettered", "superseded", "lexical", "done"]
     one.progressed(event(9, otherwise=None), 101.0)
@@ -155,7 +155,7 @@ def test_a_topic_that_was_made_again_begins_anew():
     one = board()
     one.sampled(sample(100.0, 9))
     one.progressed(event(9), 100.0)
-    one.refreshed(one.indexed())
+    one.refreshed(one.indexed(), 0)
     one.sampled(sample(101.0, 3, "B"))
     assert [state(one, 1, 110.0), state(one, 1, 110.0, "A")] == ["pending", "elsewhere"]
     one.progressed(event(9), 111.0)
@@ -168,7 +168,7 @@ def test_an_index_that_was_made_again_knows_nothing_of_before():
     one = board()
     one.sampled(sample(100.0, 9))
     one.progressed(event(9, at_ms=1_000), 100.0)
-    one.refreshed(one.indexed())
+    one.refreshed(one.indexed(), 0)
     one.index_is(2_000, DELAY, 101.0)
     assert state(one, 1, 110.0) == "pending"
     one.progressed(event(9, at_ms=1_999), 110.0)
@@ -182,7 +182,7 @@ def test_what_was_said_after_an_index_was_made_again_counts_at_once():
     one.sampled(sample(100.0, 9))
     one.progressed(event(9, at_ms=1_000), 100.0)
     one.progressed(event(2, at_ms=2_500), 100.5)
-    one.refreshed(one.indexed())
+    one.refreshed(one.indexed(), 0)
     one.index_is(2_000, DELAY, 101.0)
     assert [state(one, offset, 101.0 + DELAY - 0.1) for offset in (1, 2)] == ["indexed", "pending"]
     assert [state(one, offset, 101.0 + DELAY) for offset in (1, 2)] == ["searchable", "pending"]
