@@ -5,6 +5,9 @@ SearchError
 ├── MalformedBody          the body is no JSON
 ├── BodyTooLarge           the body is larger than the limit
 ├── UnknownIndex           no index of that name is declared
+├── NotFreshInTime         the index did not come as far as was asked for in the time that was given
+├── PositionGone           a position is of a topic that was deleted or made again
+├── FreshnessUnavailable   the service cannot make sure that a position is searchable
 ├── Overloaded             as many searches as Elasticsearch takes are running
 └── InferenceUnavailable   the tokens of a query could not be had
     └── QueryNotEncodable  the encoder refuses this text
@@ -72,6 +75,18 @@ class QueryNotEncodable(InferenceUnavailable):
     """the encoder refuses the text of the query"""
 
 
+class NotFreshInTime(SearchError):
+    """the index did not come so far in time"""
+
+
+class PositionGone(SearchError):
+    """the position is of a topic that was deleted or made again"""
+
+
+class FreshnessUnavailable(SearchError):
+    """the service cannot make sure that a position is searchable"""
+
+
 class Overloaded(SearchError):
     """as many searches are running as the search engine takes, ask again later"""
 
@@ -99,6 +114,9 @@ TABLE = (
     Row(BodyTooLarge, "body-too-large", 413, "the body is too large", tells=True),
     Row(UnknownIndex, "unknown-index", 404, "there is no such index", tells=True),
     Row(InferenceUnavailable, "inference-unavailable", 503, "the encoder does not answer", tells=True, retry_after_s=5),
+    Row(NotFreshInTime, "not-fresh-in-time", 504, "the index did not come so far in time", tells=True, retry_after_s=1),
+    Row(PositionGone, "position-gone", 410, "the topic was deleted or made again", tells=True),
+    Row(FreshnessUnavailable, "freshness-unavailable", 503, "the service may not refresh the index", tells=True),
     Row(Overloaded, "overloaded", 503, "the service is busy", tells=True, retry_after_s=1),
     Row(ElasticTimeout, "search-timeout", 504, "the search took too long", retry_after_s=1),
     Row(ElasticUnavailable, "search-unavailable", 503, "the search engine cannot be reached", retry_after_s=5),

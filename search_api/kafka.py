@@ -129,7 +129,7 @@ class Follower:
     def _configuration(self) -> dict[str, object]:
         return connection(self._settings) | {
             # librdkafka wants a name, although nothing joins or commits.
-            "group.id": self._settings.client_id,
+            "group.id": f"{self._settings.client_id}-progress",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "queued.max.messages.kbytes": 1_024,

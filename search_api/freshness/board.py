@@ -25,7 +25,7 @@ Marks = Mapping[Partition, Mark]
 State = Literal[
     "pending", "indexed", "searchable", "lexical", "superseded", "dead_lettered", "done", "elsewhere", "beyond"
 ]
-AHEAD: frozenset[State] = frozenset({"pending", "indexed", "beyond"})
+AHEAD: frozenset[State] = frozenset({"pending", "indexed", "beyond", "elsewhere"})
 """States that a search waits in."""
 
 
@@ -151,7 +151,7 @@ class Board:
         sample. `done`: searchable or not, which is not told any more.
         """
         place, offset = position.partition, position.offset
-        if position.topic_id not in {None, self._ids.get(place.topic)}:
+        if (position.topic_id or position.meant) not in {None, self._ids.get(place.topic)}:
             return "elsewhere"
         history = dict(self._present()).get(place)
         if history is None or offset not in history.mark:

@@ -15,11 +15,15 @@ _POSITION = re.compile(
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The offset of a record; `topic_id` names the incarnation of the topic, None means the present one."""
+    """The offset of a record; `topic_id` names the incarnation of the topic, None means the present one.
+
+    `meant` is which one that was when it was asked for.
+    """
 
     partition: Partition
     offset: int
     topic_id: str | None = None
+    meant: str | None = None
 
     def __str__(self) -> str:
         """Return it as it is written."""
