@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_FLAGS := $(if $(filter 1,$(ONCE)),--once)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check docs local bench refusals bursts scenarios chaos constraints clean
+.PHONY: help setup demo test check docs local bench refusals bursts searches scenarios chaos constraints clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
@@ -49,6 +49,9 @@ refusals: setup ## what becomes of documents while some are refused, side by sid
 
 bursts: setup ## how many inferences change-data costs, with and without what spares them
 	$(BIN)/python -m tests.bench.bursts $(ARGS)
+
+searches: setup ## what the search service adds to a search, and what it does while inference is away
+	$(BIN)/python -m tests.bench.search $(ARGS)
 
 scenarios: $(INSTALLED) ## the scenario files of DIR in virtual time, against what they expect (ARGS=--help)
 	$(BIN)/python -m tests.scenarios $(DIR) $(ARGS)

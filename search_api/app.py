@@ -11,6 +11,7 @@ import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
+from opentelemetry import trace
 from pydantic import ValidationError
 from starlette.staticfiles import StaticFiles
 
@@ -29,6 +30,7 @@ from search_api.query.request import SearchRequest
 from search_api.readiness import Readiness
 from search_api.search import Searcher
 from search_api.settings import Settings
+from search_api.tracing import telemetry
 from streamer import __version__
 from streamer.clock import Clock
 from streamer.metrics import Meter
@@ -68,7 +70,8 @@ def create_app(parts: Parts) -> FastAPI:
         await parts.close()
 
     # The usual documentation pages load scripts from elsewhere, so there are none: /openapi.json is for any viewer.
-    app = FastAPI(title="search_api", version=__version__, lifespan=lifespan, openapi_url=None)
+    traced = telemetry(trace.get_tracer_provider())
+    app = FastAPI(title="search_api", version=__version__, lifespan=lifespan, openapi_url=None, telemetry=traced)
     app.state.parts = parts
     app.include_router(router)
     app.mount("/web", StaticFiles(directory=WEB), name="web")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -54,7 +55,8 @@ class ElasticDoor:
     async def search(self, question: Question, within_s: float | None = None) -> Json:
         """Return the answer to a search, within the time (default: the setting); raises ElasticError, Overloaded."""
         budget_s = self._settings.timeout_ms / 1000 if within_s is None else within_s
-        timeout = max(budget_s * GRACE, LEAST_WAIT_S)
+        # Rounded up to tenths: the client keeps what it makes for each timeout.
+        timeout = max(math.ceil(budget_s * GRACE * 10) / 10, LEAST_WAIT_S)
         params = {"filter_path": FILTER_PATH, "allow_partial_search_results": "true"}
         with self._turnstile.ticket(), self._timed("search"):
             return await self._elastic.post(f"/{question.alias}/_search", question.body, timeout, **params)

@@ -19,13 +19,14 @@ FILTER_PATH = (
 
 def answer(request: SearchRequest, index: IndexSettings, found: Mapping[str, Any], took_ms: float) -> Json:
     """Return our answer to `request` from `found`, Elasticsearch's answer."""
+    hidden = index.hidden
     return {
         "index": index.name,
         "query": request.query,
         "mode": request.mode,
         "took_ms": round(took_ms, 1),
         "partial": is_partial(found),
-        "hits": [_hit(hit, index) for hit in found.get("hits", {}).get("hits", ())],
+        "hits": [_hit(hit, hidden) for hit in found.get("hits", {}).get("hits", ())],
         **_total(request, found),
         **_facets(request, index, found),
     }
@@ -58,12 +59,20 @@ def is_partial(found: Mapping[str, Any]) -> bool:
     return bool(found.get("timed_out")) or found.get("_shards", {}).get("failed", 0) > 0
 
 
-def _hit(hit: Mapping[str, Any], index: IndexSettings) -> Json:
-    source = hit.get("_source", {})
-    for path in index.hidden:
-        source = without(source, path)
+def _hit(hit: Mapping[str, Any], hidden: Sequence[str]) -> Json:
+    source = _shown(hit.get("_source", {}), hidden)
     shown = {"id": hit["_id"], "score": hit.get("_score"), "source": source}
     return shown | ({"highlights": hit["highlight"]} if "highlight" in hit else {})
+
+
+def _shown(source: Json, hidden: Sequence[str]) -> Json:
+    # Elasticsearch has left them out already: what is looked for here is a mistake, and must cost little.
+    beginnings = {path.partition(".")[0] for path in hidden}
+    if beginnings.isdisjoint(name.partition(".")[0] for name in source):
+        return source
+    for path in hidden:
+        source = without(source, path)
+    return source
 
 
 def without(source: Mapping[str, Any], path: str) -> Json:

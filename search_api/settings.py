@@ -80,6 +80,11 @@ class IndexSettings(Section):
     prune: bool = Field(
         default=False, description="Leave out query tokens that are frequent and weak: faster, less exact."
     )
+    # Elasticsearch's own defaults, and bounds.
+    prune_ratio: int = Field(5, ge=1, le=100, description="A token is frequent from so many times the average on.")
+    prune_weight: float = Field(
+        0.4, ge=0, le=1, description="A token is weak below this share of the best one's weight."
+    )
     filters: dict[FieldName, Filter] = Field({}, description="Fields to filter on, by the name that clients use.")
     result_fields: list[FieldName] = Field(
         [], description="Fields of an answer's source; empty: all that are not hidden."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from elastic_transport import ApiResponse, HttpHeaders
@@ -15,6 +16,8 @@ from streamer.settings import ElasticsearchSettings
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+TIMEOUTS_KEPT = 64
+"""Few callers have a timeout of their own for each request; those round it."""
 
 Json = dict[str, Any]
 
@@ -46,6 +49,8 @@ class Elastic:
             http_compress=False,
             serializers={JSON: OrjsonSerializer()},
         )
+        # Options make a whole client anew, which costs more than the rest of a request.
+        self._within = lru_cache(TIMEOUTS_KEPT)(lambda timeout: self._client.options(request_timeout=timeout))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -97,7 +102,7 @@ class Elastic:
         content_type: str = JSON,
     ) -> Json:
         headers = {"accept": JSON} if body is None else {"accept": JSON, "content-type": content_type}
-        client = self._client.options(request_timeout=timeout) if timeout else self._client
+        client = self._within(timeout) if timeout else self._client
         try:
             response: ApiResponse[Any] = await client.perform_request(
                 method, path, params=params, headers=HttpHeaders(headers), body=body

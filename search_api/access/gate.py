@@ -24,7 +24,7 @@ class Gate:
         await self._app(scope, receive, send)
 
 
-def caller_of(request: Request) -> Principal:
+async def caller_of(request: Request) -> Principal:
     """Return who sent `request`."""
     principal: Principal = request.scope[PRINCIPAL]
     return principal

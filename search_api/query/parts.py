@@ -14,8 +14,13 @@ FUZZINESS = "AUTO"
 def semantic(request: SearchRequest, index: IndexSettings, tokens: Tokens) -> Json:
     """Return the part that looks for meaning."""
     boost = _boost(request, request.semantic.boost, index.semantic_boost)
-    field = {"field": index.semantic_field, "query_vector": tokens, "prune": index.prune, "boost": boost}
-    return {"sparse_vector": field}
+    # Said in each query, because servers differ in what they do when it is not.
+    pruning = {"prune": index.prune, **({"pruning_config": _pruning(index)} if index.prune else {})}
+    return {"sparse_vector": {"field": index.semantic_field, "query_vector": tokens, **pruning, "boost": boost}}
+
+
+def _pruning(index: IndexSettings) -> Json:
+    return {"tokens_freq_ratio_threshold": index.prune_ratio, "tokens_weight_threshold": index.prune_weight}
 
 
 def lexical(request: SearchRequest, index: IndexSettings) -> Json:

@@ -144,6 +144,15 @@ async def test_meaning_is_the_product_of_all_tokens_nothing_pruned(service, elas
         assert score == pytest.approx(product, rel=0.01)
 
 
+async def test_pruning_leaves_out_what_is_frequent_and_weak(corpus, elastic, service):
+    query = "a spaceship far from home"
+    async with Service(settings_of(elastic, prune=True, prune_ratio=1, prune_weight=0.9)) as pruned:
+        found = await pruned.scores(query, mode="semantic")
+    whole = await service.scores(query, mode="semantic")
+    assert found.keys() <= whole.keys()
+    assert sum(found.values()) < sum(whole.values())
+
+
 async def test_hybrid_is_the_weighed_sum_of_both(service):
     query = "a spaceship far from home"
     semantic = await service.scores(query, mode="semantic")

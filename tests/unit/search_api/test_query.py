@@ -45,7 +45,9 @@ def test_semantic_asks_by_tokens_and_says_whether_to_prune():
 
 
 def test_pruning_is_a_setting():
-    assert body(mode="semantic", of=index(prune=True)) == whole(semantic(prune=True))
+    expected = semantic(prune=True)
+    expected["sparse_vector"]["pruning_config"] = {"tokens_freq_ratio_threshold": 7, "tokens_weight_threshold": 0.4}
+    assert body(mode="semantic", of=index(prune=True, prune_ratio=7)) == whole(expected)
 
 
 def test_lexical_asks_by_words_without_tokens():
