@@ -80,6 +80,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
         return await self._waiting
 
+    @property
+    def closed(self) -> bool:
+        return bool(self._transport.is_closing())
+
     def close(self) -> None:
         self._transport.close()
 
@@ -105,6 +109,8 @@ class Generator:
         return connection
 
     async def _one(self, due: float) -> None:
+        # A server may close what was idle for long.
+        self._idle = [one for one in self._idle if not one.closed]
         connection = self._idle.pop() if self._idle else await self._connect()
         status, body = await connection.ask(next(self._requests))
         self.found.latencies.append((time.perf_counter() - due) * 1000)
