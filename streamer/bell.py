@@ -10,19 +10,22 @@ class Bell:
 
     def __init__(self) -> None:
         """Begin silent."""
-        self._rung = asyncio.Event()
+        self._rung: asyncio.Event | None = None
+        """There only while somebody waits: most rings come while all are at work."""
 
     def ring(self) -> None:
         """Wake everybody who waits now."""
-        self._rung.set()
-        self._rung = asyncio.Event()
+        if self._rung is not None:
+            self._rung.set()
+            self._rung = None
 
     async def wait(self, seconds: float | None = None) -> None:
         """Wait for the next ring, at most `seconds`."""
         if seconds is not None and seconds <= 0:
             return
+        rung = self._rung = self._rung or asyncio.Event()
         try:
             async with asyncio.timeout(seconds):
-                await self._rung.wait()
+                await rung.wait()
         except TimeoutError:
             pass

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Literal, Protocol
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.utils import floatToGoString
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -178,6 +181,27 @@ class Readable(Protocol):
         """Return the present values; all samples of one metric follow each other or not, as it comes."""
 
 
+class Distribution:
+    """A histogram under one set of labels, to which many values can be added at a time."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        """Count between `bounds`, which are rising upper bounds, and above the last."""
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, values: Iterable[float]) -> None:
+        """Count values."""
+        for value in values:
+            self._counts[bisect_left(self._bounds, value)] += 1
+            self.total += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return each upper bound, as Prometheus writes it, and how many values are not above it."""
+        bounds = (*self._bounds, float("inf"))
+        return list(zip(map(floatToGoString, bounds), accumulate(self._counts), strict=True))
+
+
 class Meter:
     """The metrics of one process, made from a list of rows."""
 
@@ -185,7 +209,8 @@ class Meter:
         """Register a Prometheus metric for each row that code counts itself."""
         self._known = {metric.name: metric for metric in metrics}
         self._registry = CollectorRegistry()
-        self._made: dict[str, Counter | Gauge | Histogram] = {}
+        self._made: dict[str, Counter | Gauge] = {}
+        self._distributions: dict[str, dict[tuple[str, ...], Distribution]] = {}
         self._readables: list[Readable] = []
         self._registry.register(self)
 
@@ -203,9 +228,17 @@ class Meter:
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
         """Add a value to a histogram."""
-        made = self._metric(metric)
-        assert isinstance(made, Histogram), metric.name  # noqa: S101 - a programming error
-        (made.labels(*labels) if labels else made).observe(value)
+        self.observe_all(metric, (value,), *labels)
+
+    def observe_all(self, metric: Metric, values: Iterable[float], *labels: str) -> None:
+        """Add many values to a histogram."""
+        row = self._known[metric.name]
+        assert row.kind == "histogram", row.name  # noqa: S101 - a programming error
+        assert len(labels) == len(row.labels), row.name  # noqa: S101 - a programming error
+        made = self._distributions.setdefault(row.name, {})
+        if labels not in made:
+            made[labels] = Distribution(row.buckets)
+        made[labels].add(values)
 
     def read_from(self, readable: Readable) -> None:
         """Ask `readable` for its values at each scrape."""
@@ -220,7 +253,8 @@ class Meter:
         return iter(())
 
     def collect(self) -> Iterator[Family]:
-        """Return the values of all readables, one family a metric (called by the registry)."""
+        """Return the histograms and the values of all readables, one family a metric (called by the registry)."""
+        yield from self._histograms()
         families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
         for readable in self._readables:
             for sample in readable.samples():
@@ -230,13 +264,19 @@ class Meter:
                 family.add_metric(sample.labels, sample.value)
         yield from families.values()
 
-    def _metric(self, metric: Metric) -> Counter | Gauge | Histogram:
+    def _histograms(self) -> Iterator[Family]:
+        for name, made in self._distributions.items():
+            row = self._known[name]
+            family = HistogramMetricFamily(name, row.meaning, labels=row.labels)
+            for labels, distribution in made.items():
+                family.add_metric(labels, distribution.buckets(), distribution.total)
+            yield family
+
+    def _metric(self, metric: Metric) -> Counter | Gauge:
         if metric.name not in self._made:
             self._made[metric.name] = self._make(self._known[metric.name])
         return self._made[metric.name]
 
-    def _make(self, row: Metric) -> Counter | Gauge | Histogram:
-        if row.kind == "histogram":
-            return Histogram(row.name, row.meaning, row.labels, registry=self._registry, buckets=row.buckets)
+    def _make(self, row: Metric) -> Counter | Gauge:
         kind = Counter if row.kind == "counter" else Gauge
         return kind(row.name, row.meaning, row.labels, registry=self._registry)

@@ -35,7 +35,7 @@ class Partition(NamedTuple):
         return f"{self.topic}-{self.number}"
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A Kafka record as it was delivered; `timestamp_ms` is the record's own, in milliseconds since 1970."""
 
     partition: Partition
@@ -68,7 +68,7 @@ class Rejected(msgspec.Struct, frozen=True):
         return self.via or self.record
 
 
-class Write(msgspec.Struct):
+class Write(msgspec.Struct, gc=False):
     """What is to happen to one document: index it with `body`, or delete it when `body` is None.
 
     `body` is the JSON object without the reserved one. `inputs` counts the texts to infer: queue slots at the

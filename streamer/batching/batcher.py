@@ -32,6 +32,10 @@ class Batcher:
         self._queues: defaultdict[str, dict[Key, float]] = defaultdict(dict)
         self._owed: defaultdict[str, dict[Key, float]] = defaultdict(dict)
 
+    def begin(self, key: Key, write: Write, now: float) -> None:
+        """Put a key that stands in no queue in that of its `write`."""
+        self._queue_of(write)[key] = now
+
     def add(self, key: Key, now: float) -> None:
         """Put a key in the queue of its present write, out of any other, and out of all when it has none."""
         write = self._find(key)
@@ -54,9 +58,9 @@ class Batcher:
         """Return how many keys of `lane` are ready."""
         return len(self._queues[lane]) + len(self._owed[lane])
 
-    def form(self, lane: str, room: Room) -> list[Write]:
+    def form(self, lane: str, room: Room) -> dict[Key, Write]:
         """Take the next writes of `lane` that fit into `room`; one that is larger than the room goes alone."""
-        chosen: list[Write] = []
+        chosen: dict[Key, Write] = {}
         units = size = 0
         for key in chain(self._queues[lane], self._owed[lane]):
             write = self._find(key)
@@ -65,9 +69,9 @@ class Batcher:
             size += write.size
             if chosen and (units > room.units or size > room.size):
                 break
-            chosen.append(write)
-        for write in chosen:
-            del self._queue_of(write)[write.key]
+            chosen[key] = write
+        for key, write in chosen.items():
+            del self._queue_of(write)[key]
         return chosen
 
     def _queue_of(self, write: Write) -> dict[Key, float]:

@@ -6,17 +6,23 @@ The event loop owns the books; nothing in them is locked and nothing waits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from streamer.batching.batcher import Batcher, Room
-from streamer.batching.coalesce import Coalescer
-from streamer.batching.endings import Endings
+from streamer.batching.coalesce import Coalescer, Key
+from streamer.batching.endings import OTHERWISE, Endings
 from streamer.clock import Clock
 from streamer.intake.accounts import Account, Accounts
 from streamer.intake.flow import Bounds, Flow
 from streamer.intake.ledger import Ledger
 from streamer.intake.remembered import Range
 from streamer.model import LOOK_UP, PLAIN, Partition, Record, Rejected, Result, Write
+
+ROUTE = attrgetter("route")
+BOOKED_AS = attrgetter("route", "record.partition", "generation", "via")
+"""What writes have in common that are booked together; nearly all of a batch follow each other so."""
 
 
 class Books:
@@ -83,26 +89,39 @@ class Books:
         if not ledger.knows(record.offset):
             return False
         account = (route, record.partition)
-        self._register(account, record)
+        self._register([record])
+        self.accounts.took(account)
         self.accounts.ended_waiting(account, Result.REPEATED)
-        self._settle(record, ledger.generation, Result.REPEATED)
+        self._settle([record], ledger.generation, Result.REPEATED)
         return True
 
-    def take(self, write: Write) -> None:
-        """Let a write wait; the one that it replaces is superseded when its survivor has succeeded."""
-        self._register(_account(write), write.carrier)
-        self._coalescer.offer(write)
-        self._queue(write)
+    def take(self, writes: Sequence[Write]) -> None:
+        """Let writes of one partition wait; those that they replace are superseded when they have succeeded."""
+        if not writes:
+            return
+        self._register([write.carrier for write in writes])
+        partition = writes[0].partition
+        for route, of_route in groupby(writes, ROUTE):
+            self.accounts.took((route, partition), len(list(of_route)))
+        now = self._clock.monotonic()
+        for write in writes:
+            key = write.key
+            if self._coalescer.offer(key, write):
+                self._batcher.begin(key, write, now)
+            elif self._coalescer.ready(key) is not None:
+                self._batcher.add(key, now)
 
     def reject(self, rejected: Rejected, route: str, generation: int) -> None:
         """Take a record that goes to the dead letters at once; it replaces nothing."""
         account = (route, rejected.carrier.partition)
-        self._register(account, rejected.carrier)
+        self._register([rejected.carrier])
+        self.accounts.took(account)
         self._send(account, generation)
 
     def rejected(self, record: Record, route: str, generation: int) -> None:
         """Complete a record, the carrier of a rejected one, whose dead letter is acknowledged."""
-        self._complete((route, record.partition), record, generation, Result.DEAD_LETTERED)
+        self._complete((route, record.partition), [record], generation, Result.DEAD_LETTERED)
+        self._changed()
 
     # --- what goes next
 
@@ -116,10 +135,12 @@ class Books:
 
     def form(self, lane: str, room: Room) -> list[Write]:
         """Move the next writes that fit into `room` into flight and return them."""
-        writes = self._batcher.form(lane, room)
-        for write in writes:
-            self._coalescer.take(write.key)
-            self._send(_account(write), write.generation)
+        formed = self._batcher.form(lane, room)
+        for key in formed:
+            self._coalescer.take(key)
+        writes = list(formed.values())
+        for account, generation, group in _booked_together(writes):
+            self._send(account, generation, len(group))
         return writes
 
     def renew(self, write: Write) -> Write:
@@ -136,12 +157,12 @@ class Books:
 
     def ask(self, room: Room) -> list[Write]:
         """Return the next writes that the index is to be asked about; until `answered` they wait in no queue."""
-        return self._batcher.form(LOOK_UP, room)
+        return list(self._batcher.form(LOOK_UP, room).values())
 
     def answered(self, asked: Write, known: Write) -> None:
         """Let `known` wait in the place of `asked`, unless something newer does by now."""
         if self._coalescer.exchange(asked, known):
-            self._queue(known)
+            self._queue(known.key)
 
     def change(self, lane: str, change: Callable[[Write], Write]) -> None:
         """Put `change(write)` in the place of each write that waits in `lane`; it may go in another lane then."""
@@ -158,17 +179,21 @@ class Books:
 
     # --- records end
 
-    def succeeded(self, write: Write, result: Result) -> None:
-        """Complete a write that is done, and those that it stood for."""
-        for superseded in self._coalescer.succeeded(write):
-            self._end_waiting(superseded)
-        self._complete(_account(write), write.carrier, write.generation, result)
-        self._next(write)
+    def succeeded(self, writes: Sequence[Write], result: Result) -> None:
+        """Complete writes that are done, and those that they stood for."""
+        for write in writes:
+            for superseded in self._coalescer.succeeded(write):
+                self._end_waiting(superseded)
+        for account, generation, group in _booked_together(writes):
+            self._complete(account, [write.carrier for write in group], generation, result)
+        for write in writes:
+            self._queue(write.key)
+        self._changed()
 
     def refused(self, write: Write) -> None:
         """Complete a write whose dead letter is acknowledged; those that it stood for wait again."""
         self._coalescer.refused(write)
-        self._complete(_account(write), write.carrier, write.generation, Result.DEAD_LETTERED)
+        self._complete(_account(write), [write.carrier], write.generation, Result.DEAD_LETTERED)
         self._next(write)
 
     def abandon(self, write: Write) -> None:
@@ -181,57 +206,64 @@ class Books:
             self.accounts.ended_in_flight(_account(write), Result.HANDED_OVER)
         self._next(write)
 
-    def _register(self, account: Account, record: Record) -> None:
-        self.ledger[record.partition].register(record.offset)
-        self.endings.setdefault(record.partition, Endings(record.offset))
-        self.flow.took(record.partition, record.size)
-        self.accounts.took(account)
+    def _register(self, records: Sequence[Record]) -> None:
+        partition, first = records[0].partition, records[0].offset
+        self.ledger[partition].register([record.offset for record in records])
+        self.endings.setdefault(partition, Endings(first))
+        self.flow.took(partition, len(records), sum(record.size for record in records))
 
-    def _queue(self, write: Write) -> None:
-        if self._coalescer.ready(write.key) is not None:
-            self._batcher.add(write.key, self._clock.monotonic())
+    def _queue(self, key: Key) -> None:
+        if self._coalescer.ready(key) is not None:
+            self._batcher.add(key, self._clock.monotonic())
 
     def _next(self, write: Write) -> None:
         """A newer write of the key waited for this one to end."""
-        self._queue(write)
+        self._queue(write.key)
         self._changed()
 
-    def _send(self, account: Account, generation: int) -> None:
-        self.accounts.sent(account)
-        self._airborne[account, generation] += 1
+    def _send(self, account: Account, generation: int, records: int = 1) -> None:
+        self.accounts.sent(account, records)
+        self._airborne[account, generation] += records
 
     def _return(self, write: Write) -> None:
         if self._lands(_account(write), write.generation):
             self.accounts.returned(_account(write))
 
-    def _lands(self, account: Account, generation: int) -> bool:
-        """Note that a record is not in flight any more; False when it was handed over before."""
+    def _lands(self, account: Account, generation: int, records: int = 1) -> bool:
+        """Note that records are not in flight any more; False when they were handed over before."""
         key = (account, generation)
-        if not self._airborne[key]:
-            del self._airborne[key]
-            return False
-        self._airborne[key] -= 1
-        if not self._airborne[key]:
-            del self._airborne[key]
-        return True
+        left = self._airborne.pop(key, 0) - records
+        if left > 0:
+            self._airborne[key] = left
+        return left >= 0
 
-    def _complete(self, account: Account, record: Record, generation: int, result: Result) -> None:
-        if self._lands(account, generation):
-            self.accounts.ended_in_flight(account, result)
-            self._settle(record, generation, result)
-        self._changed()
+    def _complete(self, account: Account, records: Sequence[Record], generation: int, result: Result) -> None:
+        if self._lands(account, generation, len(records)):
+            self.accounts.ended_in_flight(account, result, len(records))
+            self._settle(records, generation, result)
 
     def _end_waiting(self, write: Write) -> None:
         """A write that another stands for ends without being sent."""
         if self.ledger.holds(write.partition, write.generation):
             self.accounts.ended_waiting(_account(write), Result.SUPERSEDED)
-            self._settle(write.carrier, write.generation, Result.SUPERSEDED)
+            self._settle([write.carrier], write.generation, Result.SUPERSEDED)
 
-    def _settle(self, record: Record, generation: int, result: Result) -> None:
-        if self.ledger.complete(record.partition, generation, record.offset):
-            self.endings[record.partition].add(record.offset, result)
-            self.flow.done(record.partition, record.size)
-            self.newest[record.partition] = max(record.timestamp_ms, self.newest.get(record.partition, 0))
+    def _settle(self, records: Sequence[Record], generation: int, result: Result) -> None:
+        partition = records[0].partition
+        if not self.ledger.complete(partition, generation, [record.offset for record in records]):
+            return
+        if result in OTHERWISE:
+            for record in records:
+                self.endings[partition].add(record.offset, result)
+        self.flow.done(partition, len(records), sum(record.size for record in records))
+        self.newest[partition] = max(self.newest.get(partition, 0), *(record.timestamp_ms for record in records))
+
+
+def _booked_together(writes: Sequence[Write]) -> Iterator[tuple[Account, int, list[Write]]]:
+    """Yield writes that follow each other and have account and generation in common, with both."""
+    for _, group in groupby(writes, BOOKED_AS):
+        together = list(group)
+        yield _account(together[0]), together[0].generation, together
 
 
 def _account(write: Write) -> Account:

@@ -5,22 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable
 
-import msgspec
-
 from streamer.model import Partition, Write
 
 Key = tuple[str, str, bool]
 
 
-class Slot(msgspec.Struct):
-    """The writes of one key by rising version: the last one stands for those before it."""
-
-    waiting: list[Write]
-    flying: list[Write]
-
-
 class Coalescer:
-    """The writes under way, by key.
+    """The writes under way, by key and rising version: the last one of a key stands for those before it.
 
     A waiting write that is replaced stays below its survivor until that has succeeded: if Elasticsearch refuses the
     survivor for good, the next older one is written after all, and so on down. Versions decide which is newer, as they
@@ -29,28 +20,32 @@ class Coalescer:
 
     def __init__(self) -> None:
         """Begin with nothing under way."""
-        self._slots: dict[Key, Slot] = {}
+        self._waiting: dict[Key, list[Write]] = {}
+        self._flying: dict[Key, list[Write]] = {}
 
     def __len__(self) -> int:
         """Return how many keys have something under way."""
-        return len(self._slots)
+        return len(self._waiting.keys() | self._flying.keys())
 
-    def offer(self, write: Write) -> None:
-        """Let `write` wait."""
-        _add(self._slots.setdefault(write.key, Slot([], [])).waiting, write)
+    def offer(self, key: Key, write: Write) -> bool:
+        """Let `write`, whose key is `key`, wait; return whether nothing else of the key is under way."""
+        waiting = self._waiting.get(key)
+        if waiting is not None:
+            _add(waiting, write)
+            return False
+        self._waiting[key] = [write]
+        return key not in self._flying
 
     def ready(self, key: Key) -> Write | None:
         """Return the write of `key` that may be sent now."""
-        slot = self._slots.get(key)
-        return slot.waiting[-1] if slot is not None and slot.waiting and not slot.flying else None
+        waiting = self._waiting.get(key)
+        return waiting[-1] if waiting is not None and key not in self._flying else None
 
     def take(self, key: Key) -> Write:
         """Move the waiting writes of `key` into flight and return the one to send."""
-        slot = self._slots[key]
-        assert slot.waiting, key  # noqa: S101 - a programming error
-        assert not slot.flying, key  # noqa: S101 - a programming error
-        slot.flying, slot.waiting = slot.waiting, []
-        return slot.flying[-1]
+        assert key not in self._flying, key  # noqa: S101 - a programming error
+        self._flying[key] = writes = self._waiting.pop(key)
+        return writes[-1]
 
     def succeeded(self, write: Write) -> list[Write]:
         """End the flight of `write`; return the writes that it stood for, superseded now."""
@@ -71,54 +66,49 @@ class Coalescer:
         That is the waiting write of the key if there is one, it is newer and it goes in one of `lanes`; it stands for
         `write` from then on.
         """
-        slot = self._slots[write.key]
-        if not slot.waiting or slot.waiting[-1].lane not in lanes or slot.waiting[-1].version <= write.version:
+        key = write.key
+        waiting = self._waiting.get(key)
+        if waiting is None or waiting[-1].lane not in lanes or waiting[-1].version <= write.version:
             return write
-        for older in slot.flying:
-            _add(slot.waiting, older)
-        slot.flying, slot.waiting = slot.waiting, []
-        return slot.flying[-1]
+        for older in self._flying[key]:
+            _add(waiting, older)
+        self._flying[key] = self._waiting.pop(key)
+        return waiting[-1]
 
     def exchange(self, write: Write, other: Write) -> bool:
         """Put `other` in the place of `write` if that is what waits to be sent, and return whether it was."""
-        slot = self._slots.get(write.key)
-        if slot is None or not slot.waiting or slot.waiting[-1] is not write:
+        waiting = self._waiting.get(write.key)
+        if waiting is None or waiting[-1] is not write:
             return False
-        slot.waiting[-1] = other
+        waiting[-1] = other
         return True
 
     def change(self, key: Key, change: Callable[[Write], Write]) -> None:
         """Put `change(write)` in the place of each waiting write of `key`."""
-        changed = [change(write) for write in self._slots[key].waiting]
-        self._slots[key].waiting.clear()
-        self._wait(key, changed)
+        self._wait(key, [change(write) for write in self._waiting.pop(key)])
 
     def drop(self, partition: Partition) -> list[Write]:
         """Forget what waits of `partition`, and what its flying writes stand for; return each of them."""
         dropped: list[Write] = []
-        for key, slot in list(self._slots.items()):
-            slot.waiting = _without(slot.waiting, partition, dropped)
-            slot.flying = _without(slot.flying[:-1], partition, dropped) + slot.flying[-1:]
-            self._forget_if_empty(key, slot)
+        for key, waiting in list(self._waiting.items()):
+            if left := _without(waiting, partition, dropped):
+                self._waiting[key] = left
+            else:
+                del self._waiting[key]
+        for key, flying in self._flying.items():
+            self._flying[key] = _without(flying[:-1], partition, dropped) + flying[-1:]
         return dropped
 
     def _wait(self, key: Key, writes: list[Write]) -> None:
         if writes:
-            slot = self._slots.setdefault(key, Slot([], []))
+            waiting = self._waiting.setdefault(key, [])
             for write in writes:
-                _add(slot.waiting, write)
+                _add(waiting, write)
 
     def _land(self, write: Write) -> list[Write]:
-        slot = self._slots[write.key]
-        assert slot.flying[-1] is write, write.key  # noqa: S101 - a programming error
-        *older, _ = slot.flying
-        slot.flying = []
-        self._forget_if_empty(write.key, slot)
-        return older
-
-    def _forget_if_empty(self, key: Key, slot: Slot) -> None:
-        if not slot.waiting and not slot.flying:
-            self._slots.pop(key, None)
+        flying = self._flying.pop(write.key)
+        assert flying.pop() is write, write.key  # noqa: S101 - a programming error
+        return flying
 
 
 def _add(writes: list[Write], write: Write) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from streamer import logs
@@ -50,12 +50,16 @@ class Continuity:
         for partition in partitions:
             self.begin(partition, None)
 
-    def follows(self, record: Record) -> bool:
-        """Return whether `record` is the one that was expected; if so, expect the one after it."""
-        partition, offset = record.partition, record.offset
-        if self._expected.get(partition, offset) != offset:
+    def follow(self, run: Sequence[Record]) -> bool:
+        """Return whether `run`, of one partition, is what was expected, without a gap; if so, expect what is after it.
+
+        One or more records.
+        """
+        partition, first = run[0].partition, run[0].offset
+        after = first + len(run)
+        if self._expected.get(partition, first) != first or [one.offset for one in run] != list(range(first, after)):
             return False
-        self._expected[partition] = offset + 1
+        self._expected[partition] = after
         return True
 
     async def is_another(self, record: Record) -> bool:

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Protocol
-
-import msgspec
 
 from streamer import failpoints, logs
 from streamer.batching.books import Books
+from streamer.batching.commits import Commits
 from streamer.batching.continuity import Continuity, Facts
+from streamer.batching.lease import Lease, Origin
 from streamer.clock import Deadline
 from streamer.errors import ElasticError, KafkaError
 from streamer.intake import remembered
-from streamer.intake.decode import Decodes
-from streamer.intake.remembered import CROWDED_CHARACTERS, Memory
-from streamer.intake.timeline import Timeline
 from streamer.kafka.admin import Committed
 from streamer.kafka.source import BEGINNING, Commit, Directive
 from streamer.metrics import COMMITS, CONSUMED_BYTES, PAUSED, REBALANCES
-from streamer.model import BACKLOG, REDRIVE, Partition, Record, Rejected
+from streamer.model import BACKLOG, REDRIVE, Partition, Record, Rejected, Write
 from streamer.runtime import Runtime
 from streamer.settings import FlowSettings
 
+PARTITION = attrgetter("partition")
+
 log = logs.get("desk")
-
-
-class Origin(msgspec.Struct, frozen=True):
-    """A topic as this run knows it: its route, how to decode it, its incarnation and the epochs of that."""
-
-    route: str
-    decoder: Decodes
-    topic_id: str
-    timeline: Timeline
-
-
-class Lease(msgspec.Struct, frozen=True):
-    """A partition that is ours, under one assignment."""
-
-    origin: Origin
-    generation: int
 
 
 class Topics(Facts, Protocol):
@@ -74,7 +59,6 @@ class Desk:
         self._books, self._runtime = books, runtime
         self._bell, self._clock, self._meter = runtime.bell, runtime.clock, runtime.meter
         self._drain_seconds = flow.drain_timeout_s
-        self._commit_seconds = flow.commit_interval_ms / 1_000
         self._topics, self._bury = topics, bury
         self._continuity = Continuity(topics, runtime, flow.topic_check_interval_s)
         self.parting: Callable[[], None] = _nobody
@@ -90,10 +74,7 @@ class Desk:
         self.draining = False
         self.last_step = self._clock.monotonic()
         """When the poll thread last asked what to do, in monotonic seconds."""
-        self._committed: dict[Partition, Commit] = {}
-        self._crowded: frozenset[Partition] = frozenset()
-        """Partitions with so many gaps that their commit can hardly remember more."""
-        self._next_commit = self._clock.monotonic()
+        self._commits = Commits(books.ledger, self._clock, flow.commit_interval_ms / 1_000)
 
     async def assigned(
         self, partitions: Sequence[Partition], committed: Mapping[Partition, Committed]
@@ -155,7 +136,7 @@ class Desk:
         self.draining = False
         failpoints.reach("revoked.after")
         drained = self._books.drained(partitions)
-        commits = self._positions(partitions)
+        commits = self._commits.of(partitions, self.leases, self.positions())
         self.parting()
         self._forget(partitions)
         # Once more: what was handed over is an outcome too.
@@ -179,15 +160,15 @@ class Desk:
         self.last_step = self._clock.monotonic()
         if records:
             failpoints.reach("taken")
-        for record in records:
-            await self._take(record)
+        for partition, run in groupby(records, PARTITION):
+            await self._take(partition, list(run))
         if records:
             failpoints.reach("booked")
             self._meter.add(CONSUMED_BYTES, amount=sum(record.size for record in records))
             self._bell.ring()
             self._warn_of_stripped()
-        commits = self._due()
-        paused = self._books.flow.to_pause(frozenset(self.leases)) | self._crowded
+        commits = self._commits.make(self.leases, self.positions()) if self._commits.due else ()
+        paused = self._books.flow.to_pause(frozenset(self.leases)) | self._commits.crowded
         self._meter.set(PAUSED, len(paused))
         renew, self._renewing = frozenset(self._renewing), set()
         return Directive(paused, commits, renew)
@@ -204,9 +185,8 @@ class Desk:
         """Note what Kafka has; what it refused is tried again at the next interval."""
         self._meter.add(COMMITS, "failed" if error else "ok")
         failpoints.reach("commit.after")
-        for commit in commits:
-            if error:
-                self._committed.pop(commit.partition, None)
+        if error:
+            self._commits.refused(commits)
 
     def share(self, routes: frozenset[str]) -> float:
         """Return which part of the partitions of `routes` is ours: 1 when none is, as there is nothing to share."""
@@ -219,28 +199,48 @@ class Desk:
         known = {partition: self._books.ledger[partition].position for partition in ours}
         return {partition: position for partition, position in known.items() if position is not None}
 
-    async def _take(self, record: Record) -> None:
-        lease = self.leases.get(record.partition)
-        if lease is None or record.partition.topic in self._renewing:
-            # Fetched before its partition was given up, or about to be: its next owner reads it again.
+    async def _take(self, partition: Partition, run: Sequence[Record]) -> None:
+        """Take records of one partition: together when they are what was expected, else one by one."""
+        lease = self._lease(partition)
+        if lease is None:
             return
-        if not self._continuity.follows(record) and await self._continuity.is_another(record):
+        if not self._books.ledger[partition].remembers and self._continuity.follow(run):
+            self._book(run, lease)
+            return
+        for record in run:
+            await self._take_one(record)
+
+    async def _take_one(self, record: Record) -> None:
+        lease = self._lease(record.partition)
+        if lease is None:
+            return
+        if not self._continuity.follow([record]) and await self._continuity.is_another(record):
             log.warning("offsets began anew: the topic was made again", partition=str(record.partition))
             self.renew([record.partition.topic])
             return
-        self._book(record, lease)
+        if not self._books.skip(record, lease.origin.route):
+            self._book([record], lease)
 
-    def _book(self, record: Record, lease: Lease) -> None:
-        origin = lease.origin
-        if self._books.skip(record, origin.route):
-            return
-        epoch = origin.timeline.epoch_at(record.partition.number, record.offset)
-        decoded = origin.decoder.decode(record, epoch, lease.generation)
-        if isinstance(decoded, Rejected):
-            self._books.reject(decoded, origin.route, lease.generation)
-            self._runtime.spawn(self._bury(decoded, lease))
-        else:
-            self._books.take(decoded)
+    def _lease(self, partition: Partition) -> Lease | None:
+        """Return the lease under which records of `partition` are taken.
+
+        None for what was fetched before its partition was given up, or about to be: its next owner reads it again.
+        """
+        return None if partition.topic in self._renewing else self.leases.get(partition)
+
+    def _book(self, run: Sequence[Record], lease: Lease) -> None:
+        origin, generation = lease.origin, lease.generation
+        writes: list[Write] = []
+        for record, epoch in zip(run, origin.timeline.epochs_of(run), strict=True):
+            decoded = origin.decoder.decode(record, epoch, generation)
+            if isinstance(decoded, Rejected):
+                self._books.take(writes)
+                writes = []
+                self._books.reject(decoded, origin.route, generation)
+                self._runtime.spawn(self._bury(decoded, lease))
+            else:
+                writes.append(decoded)
+        self._books.take(writes)
 
     def _warn_of_stripped(self) -> None:
         for topic, origin in self.origins.items():
@@ -248,38 +248,13 @@ class Desk:
                 self._warned.add(topic)
                 log.warning("records bring fields that only the server writes, they are taken away", topic=topic)
 
-    def _due(self) -> tuple[Commit, ...]:
-        now = self._clock.monotonic()
-        if now < self._next_commit:
-            return ()
-        self._next_commit = now + self._commit_seconds
-        return tuple(self._positions(list(self.leases)))
-
-    def _positions(self, partitions: Sequence[Partition]) -> list[Commit]:
-        positions = self.positions()
-        commits = [self._commit(one, positions[one]) for one in partitions if one in positions]
-        moved = [commit for commit in commits if commit != self._committed.get(commit.partition)]
-        self._committed.update((commit.partition, commit) for commit in moved)
-        return moved
-
-    def _commit(self, partition: Partition, position: int) -> Commit:
-        origin, ledger = self.leases[partition].origin, self._books.ledger[partition]
-        done = remembered.write_ranges(position, ledger.done())
-        self._crowded -= {partition}
-        if len(done) >= CROWDED_CHARACTERS:
-            self._crowded |= {partition}
-        epoch = origin.timeline.epoch_at(partition.number, position)
-        memory = Memory(topic_id=origin.topic_id, epoch=epoch, done=done)
-        return Commit(partition, position, remembered.write(memory))
-
     def _forget(self, partitions: Sequence[Partition]) -> None:
         for partition in partitions:
             self._books.fence(partition)
             self.leases.pop(partition, None)
-            self._committed.pop(partition, None)
         self._continuity.forget(partitions)
+        self._commits.forget(partitions)
         self._missing -= set(partitions)
-        self._crowded -= set(partitions)
 
 
 def _nobody() -> None:

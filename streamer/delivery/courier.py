@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from random import Random
 
 import msgspec
@@ -42,6 +44,8 @@ MOST_DEATHS = 3
 deployment (es: DeploymentManager allows three restarts in 24 hours)."""
 
 LONGEST_WAIT = 5.0
+
+ROUTE, VERDICT = attrgetter("route"), itemgetter(1)
 
 log = logs.get("delivery")
 
@@ -131,11 +135,7 @@ class Courier:
         verdicts = [_final(verdict, write, len(batch)) for write, verdict in answers]
         self._tell(trip, verdicts, probed=probing)
         failpoints.reach("settle.before")
-        left = [
-            write
-            for write, verdict in zip(batch, verdicts, strict=True)
-            if not await self._settle(write, verdict, trip)
-        ]
+        left = await self._settle(batch, verdicts, trip)
         failpoints.reach("settle.after")
         if _count(verdicts, Action.SPLIT):
             trip.load.halve(left)
@@ -178,7 +178,7 @@ class Courier:
         refused = Counter(
             (write.route, write.record.partition.topic, verdict.reason)
             for write, verdict in zip(batch, verdicts, strict=True)
-            if verdict.action in {Action.RETRY, Action.HOLD}
+            if verdict.action is Action.RETRY or verdict.action is Action.HOLD
         )
         for (_, _, reason), count in refused.items():
             self._meter.add(REJECTIONS, reason, amount=count)
@@ -200,31 +200,40 @@ class Courier:
             gate.open()
         trip.ticket.answered(sum(verdict.reason == QUEUE_FULL for verdict in verdicts), len(verdicts))
 
-    async def _settle(self, write: Write, verdict: Verdict, trip: Trip) -> bool:
-        """Return whether `write` is done."""
-        if verdict.action is Action.DONE and verdict.result is not None:
-            await self._complete(write, verdict, verdict.result, trip)
-            return True
-        if verdict.action is Action.NEVER:
+    async def _settle(self, batch: Sequence[Write], verdicts: Sequence[Verdict], trip: Trip) -> list[Write]:
+        """Book what became of each write; return those that are not done."""
+        left: list[Write] = []
+        # Nearly always they all ended in the same way.
+        for verdict, pairs in groupby(zip(batch, verdicts, strict=True), VERDICT):
+            writes = [write for write, _ in pairs]
+            if verdict.action is Action.DONE and verdict.result is not None:
+                await self._complete(writes, verdict, verdict.result, trip)
+            elif verdict.action is Action.NEVER:
+                await self._bury(writes, verdict, trip)
+            elif verdict.action is Action.STOP:
+                raise _unknown(writes[0], verdict)
+            else:
+                left += writes
+                _attempted(writes, verdict)
+        return left
+
+    async def _complete(self, writes: Sequence[Write], verdict: Verdict, result: Result, trip: Trip) -> None:
+        for write in writes:
+            if result is Result.STALE:
+                self._kit.stale.saw(write, verdict.current)
+            elif write.lexical:
+                await self._kit.fallback.owe(write, self._kit.burial.topic_id(write))
+        trip.ticket.success(sum(write.units for write in writes))
+        self._books.succeeded(writes, result)
+        now = self._clock.now_ms()
+        for route, of_route in groupby(writes, ROUTE):
+            ages = (max(0, now - write.record.timestamp_ms) / 1_000 for write in of_route)
+            self._meter.observe_all(FRESHNESS, ages, route)
+
+    async def _bury(self, writes: Sequence[Write], verdict: Verdict, trip: Trip) -> None:
+        for write in writes:
             await self._kit.burial.of_write(write, verdict)
             trip.let_go(write)
-            return True
-        if verdict.action is Action.STOP:
-            place = f"{write.partition} at {write.carrier.offset} (id {write.id!r})"
-            raise UnknownAnswer(f"Elasticsearch gave an answer for {place} that is in no table: {verdict.detail}")
-        write.attempts += 1
-        write.deaths += verdict.reason == PROCESS_DIED
-        return False
-
-    async def _complete(self, write: Write, verdict: Verdict, result: Result, trip: Trip) -> None:
-        if result is Result.STALE:
-            self._kit.stale.saw(write, verdict.current)
-        elif write.lexical:
-            await self._kit.fallback.owe(write, self._kit.burial.topic_id(write))
-        trip.ticket.success(write.units)
-        self._books.succeeded(write, result)
-        age = self._clock.now_ms() - write.record.timestamp_ms
-        self._meter.observe(FRESHNESS, max(0, age) / 1_000, write.route)
 
     async def _back_off(self, trip: Trip, verdicts: Sequence[Verdict]) -> None:
         """Let some time pass when documents were refused for now, or less when some of the batch has to be given up."""
@@ -242,6 +251,17 @@ class Courier:
         newer = self._books.renew(write)
         ticket.exchange(write.units, newer.units)
         return newer
+
+
+def _attempted(writes: Sequence[Write], verdict: Verdict) -> None:
+    for write in writes:
+        write.attempts += 1
+        write.deaths += verdict.reason == PROCESS_DIED
+
+
+def _unknown(write: Write, verdict: Verdict) -> UnknownAnswer:
+    place = f"{write.partition} at {write.carrier.offset} (id {write.id!r})"
+    return UnknownAnswer(f"Elasticsearch gave an answer for {place} that is in no table: {verdict.detail}")
 
 
 def _count(verdicts: Sequence[Verdict], action: Action) -> int:

@@ -10,7 +10,7 @@ import orjson
 
 from streamer import failpoints, logs
 from streamer.batching.books import Books
-from streamer.batching.desk import Lease
+from streamer.batching.lease import Lease
 from streamer.clock import Clock
 from streamer.delivery.fingerprint import fingerprint
 from streamer.delivery.fuse import Fuse

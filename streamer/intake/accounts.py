@@ -26,15 +26,15 @@ class Accounts:
         self.in_flight: Counter[Account] = Counter()
         self.results: dict[Account, Counter[Result]] = {}
 
-    def took(self, account: Account) -> None:
-        """Count a record that came and waits."""
-        self.consumed[account] += 1
-        self.waiting[account] += 1
+    def took(self, account: Account, records: int = 1) -> None:
+        """Count records that came and wait."""
+        self.consumed[account] += records
+        self.waiting[account] += records
 
-    def sent(self, account: Account) -> None:
-        """Count a record that left the waiting ones for Elasticsearch or the dead letters."""
-        self.waiting[account] -= 1
-        self.in_flight[account] += 1
+    def sent(self, account: Account, records: int = 1) -> None:
+        """Count records that left the waiting ones for Elasticsearch or the dead letters."""
+        self.waiting[account] -= records
+        self.in_flight[account] += records
 
     def returned(self, account: Account) -> None:
         """Count a record that came back to wait again."""
@@ -44,12 +44,12 @@ class Accounts:
     def ended_waiting(self, account: Account, result: Result) -> None:
         """Count a record that ended without being sent."""
         self.waiting[account] -= 1
-        self._end(account, result)
+        self._end(account, result, 1)
 
-    def ended_in_flight(self, account: Account, result: Result) -> None:
-        """Count a record that ended after it was sent."""
-        self.in_flight[account] -= 1
-        self._end(account, result)
+    def ended_in_flight(self, account: Account, result: Result, records: int = 1) -> None:
+        """Count records that ended after they were sent."""
+        self.in_flight[account] -= records
+        self._end(account, result, records)
 
     def difference(self, account: Account) -> int:
         """Return what is missing (above zero) or counted twice (below zero)."""
@@ -75,5 +75,5 @@ class Accounts:
             for result, count in self.results.get(account, Counter[Result]()).items():
                 yield Sample(RECORDS, (*labels, result.value), count)
 
-    def _end(self, account: Account, result: Result) -> None:
-        self.results.setdefault(account, Counter())[result] += 1
+    def _end(self, account: Account, result: Result, records: int) -> None:
+        self.results.setdefault(account, Counter())[result] += records

@@ -39,14 +39,14 @@ class Flow:
         """The partitions that were last found to be paused."""
         return self._paused
 
-    def took(self, partition: Partition, size: int) -> None:
-        """Count a record of `size` bytes that came."""
-        self._records[partition] += 1
+    def took(self, partition: Partition, records: int, size: int) -> None:
+        """Count records that came, `size` bytes together."""
+        self._records[partition] += records
         self._size[partition] += size
 
-    def done(self, partition: Partition, size: int) -> None:
-        """Count a record of `size` bytes that is done or dropped."""
-        self._records[partition] -= 1
+    def done(self, partition: Partition, records: int, size: int) -> None:
+        """Count records that are done or dropped, `size` bytes together."""
+        self._records[partition] -= records
         self._size[partition] -= size
 
     def forget(self, partition: Partition) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from streamer.errors import LedgerError
 from streamer.intake.remembered import Range
@@ -33,6 +33,11 @@ class PartitionLedger:
         """Return how many delivered offsets are not done."""
         return len(self._undone)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether records may come that an earlier assignment has done."""
+        return bool(self._known)
+
     def knows(self, offset: int) -> bool:
         """Return whether an earlier assignment has done `offset`, which is to be asked for in rising order."""
         while self._known and self._known[0][1] < offset:
@@ -54,21 +59,25 @@ class PartitionLedger:
             if known_last > self._last:
                 yield max(known_first, self._last + 1), known_last
 
-    def register(self, offset: int) -> None:
-        """Note a delivered offset. Raises LedgerError unless it lies after the one before."""
-        if offset <= self._last:
-            raise LedgerError(f"offset {offset} was delivered after offset {self._last}: the broker or client repeats")
+    def register(self, offsets: Sequence[int]) -> None:
+        """Note delivered offsets, one or more. Raises LedgerError unless each lies after the one before."""
+        last = self._last
+        for offset in offsets:
+            if offset <= last:
+                raise LedgerError(f"offset {offset} was delivered after offset {last}: the broker or client repeats")
+            last = offset
         if self.position is None:
-            self.position = offset
-        self._last = offset
-        self._delivered.append(offset)
-        self._undone.add(offset)
+            self.position = offsets[0]
+        self._last = last
+        self._delivered.extend(offsets)
+        self._undone.update(offsets)
 
-    def complete(self, offset: int) -> None:
-        """Note that a delivered offset is done. Raises LedgerError if it is not outstanding."""
-        if offset not in self._undone:
-            raise LedgerError(f"offset {offset} was completed, but it is not outstanding")
-        self._undone.remove(offset)
+    def complete(self, offsets: Sequence[int]) -> None:
+        """Note that delivered offsets are done. Raises LedgerError if one is not outstanding."""
+        for offset in offsets:
+            if offset not in self._undone:
+                raise LedgerError(f"offset {offset} was completed, but it is not outstanding")
+            self._undone.remove(offset)
         while self._delivered and self._delivered[0] not in self._undone:
             self._delivered.popleft()
         self.position = self._delivered[0] if self._delivered else self._last + 1
@@ -109,9 +118,9 @@ class Ledger:
         ledger = self._partitions.get(partition)
         return ledger is not None and ledger.generation == generation
 
-    def complete(self, partition: Partition, generation: int, offset: int) -> bool:
-        """Complete an offset; return False, and change nothing, when it belongs to an older assignment."""
+    def complete(self, partition: Partition, generation: int, offsets: Sequence[int]) -> bool:
+        """Complete offsets; return False, and change nothing, when they belong to an older assignment."""
         if not self.holds(partition, generation):
             return False
-        self._partitions[partition].complete(offset)
+        self._partitions[partition].complete(offsets)
         return True

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+
+from streamer.model import Record
 
 
 class Timeline(msgspec.Struct, frozen=True):
@@ -31,6 +35,14 @@ class Timeline(msgspec.Struct, frozen=True):
     def epochs(self) -> frozenset[int]:
         """All epochs that a record can belong to."""
         return frozenset(epoch for marks in self.marks.values() for _, epoch in marks)
+
+    def epochs_of(self, records: Sequence[Record]) -> list[int]:
+        """Return the epoch of each of `records`, one or more of one partition."""
+        number = records[0].partition.number
+        marks = self.marks[number]
+        if len(marks) == 1:
+            return [marks[0][1]] * len(records)
+        return [self.epoch_at(number, record.offset) for record in records]
 
     def epoch_at(self, number: int, offset: int | None) -> int:
         """Return the epoch of an offset of partition `number`: the highest that begins at or before it.

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from streamer import logs
-from streamer.batching.desk import Origin
+from streamer.batching.lease import Origin
 from streamer.errors import ElasticError, KafkaError, SettingsError, SetupError
 from streamer.intake.decode import Decoder, Decodes
 from streamer.intake.formats import FORMATS

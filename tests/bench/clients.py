@@ -20,7 +20,7 @@ from elasticsearch.helpers import streaming_bulk
 
 from streamer import pipeline
 from streamer.delivery.report import Report
-from streamer.intake.route import Route, route_of
+from streamer.intake.route import Reuse, Route, route_of
 from streamer.intake.timeline import Timeline
 from streamer.kafka.admin import Admin, Topic
 from streamer.settings import Settings
@@ -62,7 +62,7 @@ def settings(bootstrap: str, url: str, topic: str) -> Settings:
 
 def routes(given: Settings) -> dict[str, Route]:
     route = given.routes[0]
-    return {route.name: route_of(route, concrete_index=INDEX, pipeline_revision="", model="")}
+    return {route.name: route_of(route, concrete_index=INDEX, pipeline_revision="", model="", reuse=Reuse())}
 
 
 async def ours(bootstrap: str, url: str, topic: str, count: int) -> None:

@@ -145,20 +145,19 @@ class Instance:
             return True
         self.door.documents[document.name] = document
         generation = self.books.ledger[partition].generation
-        self.books.take(
-            Write(
-                route=ROUTE.name,
-                record=record,
-                id=document.name,
-                version=version_of(document),
-                epoch=1,
-                generation=generation,
-                body=b"{}",
-                lane=DEPLOYMENT,
-                inputs=1,
-                text_hash="h",
-            )
+        write = Write(
+            route=ROUTE.name,
+            record=record,
+            id=document.name,
+            version=version_of(document),
+            epoch=1,
+            generation=generation,
+            body=b"{}",
+            lane=DEPLOYMENT,
+            inputs=1,
+            text_hash="h",
         )
+        self.books.take([write])
         return True
 
 

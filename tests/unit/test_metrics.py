@@ -95,6 +95,17 @@ def test_labels_are_those_of_the_row(labels):
         Meter(STREAMER_METRICS).add(metrics.COMMITS, *labels)
 
 
+def test_values_of_a_histogram_are_counted_up_to_each_bound_and_once_above_all():
+    meter = Meter(STREAMER_METRICS)
+    meter.observe_all(metrics.BULK_DOCUMENTS, [1, 2, 3], PLAIN)
+    meter.observe(metrics.BULK_DOCUMENTS, 513, PLAIN)
+    samples = parsed(meter.exposition())["streamer_bulk_documents"].samples
+    buckets = {sample.labels["le"]: sample.value for sample in samples if sample.name.endswith("_bucket")}
+    assert [buckets[bound] for bound in ("1.0", "2.0", "4.0", "512.0", "+Inf")] == [1, 2, 3, 3, 4]
+    rest = {sample.name: sample.value for sample in samples if "le" not in sample.labels}
+    assert rest == {"streamer_bulk_documents_count": 4, "streamer_bulk_documents_sum": 519}
+
+
 def test_readables_share_a_family_and_labels_are_escaped():
     class Shelf:
         def __init__(self, name):

@@ -1,5 +1,6 @@
 """Coalescer, batcher and books together: nothing is lost, doubled or out of order, whatever comes and goes."""
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -33,18 +34,29 @@ class BooksMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.staying)
     @rule(
         data=st.data(),
-        key=st.sampled_from("abc"),
-        lane=st.sampled_from(LANES),
-        size=st.integers(0, 50),
-        kind=st.sampled_from(KINDS),
-        version=st.integers(0, 9),
-        unasked=st.booleans(),
+        entries=st.lists(
+            st.builds(
+                Entry,
+                id=st.sampled_from("abc"),
+                lane=st.sampled_from(LANES),
+                size=st.integers(0, 50),
+                kind=st.sampled_from(KINDS),
+                version=st.integers(0, 9),
+                unasked=st.booleans(),
+            ),
+            min_size=1,
+            max_size=3,
+        ),
     )
-    def deliver(self, data, key, lane, size, kind, version, unasked):
+    def deliver(self, data, entries):
         partition = data.draw(st.sampled_from(self.staying))
         if self.world.by_position:
-            version = identity.version_of_position(1, self.world.next[partition])
-        self.world.deliver(partition, Entry(key, lane, size, kind, version, unasked))
+            first = self.world.next[partition]
+            entries = [
+                msgspec.structs.replace(entry, version=identity.version_of_position(1, first + n))
+                for n, entry in enumerate(entries)
+            ]
+        self.world.deliver(partition, entries)
 
     @rule(lane=st.sampled_from(LANES), units=st.integers(1, 3), size=st.integers(1, 100))
     def form(self, lane, units, size):
@@ -63,7 +75,8 @@ class BooksMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.world.flying)
     @rule(data=st.data())
     def answer(self, data):
-        self.world.end(data.draw(st.sampled_from(self.world.flying)))
+        places = data.draw(st.sets(st.sampled_from(range(len(self.world.flying))), min_size=1))
+        self.world.end(*[self.world.flying[place] for place in places])
 
     @precondition(lambda self: self.world.flying)
     @rule(data=st.data(), applied=st.booleans())
@@ -110,7 +123,7 @@ class BooksMachine(RuleBasedStateMachine):
     def what_waits_is_ready_or_asked_about_or_behind_its_key(self):
         books = self.world.books
         asked = {id(one) for one in self.world.asked}
-        ready = [books._coalescer.ready(key) for key in books._coalescer._slots]
+        ready = [books._coalescer.ready(key) for key in books._coalescer._waiting]
         unqueued = [one for one in ready if one is not None and one.key not in books._batcher.keys(one.queue)]
         assert all(id(one) in asked for one in unqueued)
 

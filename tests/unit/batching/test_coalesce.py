@@ -13,7 +13,7 @@ LANES = frozenset({LANE, PLAIN})
 def offered(*writes):
     coalescer = Coalescer()
     for one in writes:
-        coalescer.offer(one)
+        coalescer.offer(one.key, one)
     return coalescer
 
 
@@ -42,7 +42,7 @@ def test_nothing_is_ready_while_its_key_is_in_flight():
     first, second = write(0), write(1)
     coalescer = offered(first)
     assert coalescer.take(first.key) is first
-    coalescer.offer(second)
+    coalescer.offer(second.key, second)
     assert coalescer.ready(first.key) is None
     assert coalescer.succeeded(first) == []
     assert coalescer.ready(first.key) is second
@@ -62,7 +62,7 @@ def test_a_refused_write_leaves_its_older_one_behind_a_newer():
     first, second, third = write(0), write(1), write(2)
     coalescer = offered(first, second)
     coalescer.take(first.key)
-    coalescer.offer(third)
+    coalescer.offer(third.key, third)
     coalescer.refused(second)
     assert coalescer.take(first.key) is third
     assert coalescer.succeeded(third) == [first]
@@ -72,7 +72,7 @@ def test_a_returned_write_waits_again_with_what_it_stands_for():
     first, second, third = write(0), write(1), write(2)
     coalescer = offered(first, second)
     coalescer.take(first.key)
-    coalescer.offer(third)
+    coalescer.offer(third.key, third)
     coalescer.returned(second)
     assert coalescer.take(first.key) is third
     assert coalescer.succeeded(third) == [first, second]
@@ -83,7 +83,7 @@ def test_what_is_sent_again_is_the_newest():
     coalescer = offered(first)
     coalescer.take(first.key)
     assert coalescer.renewed(first, LANES) is first
-    coalescer.offer(second)
+    coalescer.offer(second.key, second)
     assert coalescer.renewed(first, LANES) is second
     assert coalescer.ready(first.key) is None
     assert coalescer.succeeded(second) == [first]
@@ -94,7 +94,7 @@ def test_neither_an_older_version_nor_another_window_is_sent_instead(waiting):
     first = write(0, version=4)
     coalescer = offered(first)
     coalescer.take(first.key)
-    coalescer.offer(waiting)
+    coalescer.offer(waiting.key, waiting)
     assert coalescer.renewed(first, LANES) is first
 
 

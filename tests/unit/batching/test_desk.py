@@ -8,7 +8,8 @@ import pytest
 
 from streamer.batching.batcher import Room
 from streamer.batching.books import Books
-from streamer.batching.desk import Desk, Origin
+from streamer.batching.desk import Desk
+from streamer.batching.lease import Origin
 from streamer.errors import KafkaError, KafkaUnavailable, LedgerError
 from streamer.intake import remembered
 from streamer.intake.decode import Decoder
@@ -72,7 +73,7 @@ class Office:
 
     def finish(self, *writes):
         for one in writes:
-            self.books.succeeded(one, Result.INDEXED)
+            self.books.succeeded([one], Result.INDEXED)
 
 
 @asynccontextmanager

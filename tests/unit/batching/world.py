@@ -1,6 +1,7 @@
 """A stream for the books to live in: a log to deliver from, an index that obeys versions, and who is in flight."""
 
 from collections import defaultdict
+from itertools import groupby
 
 import msgspec
 
@@ -46,24 +47,35 @@ class World:
     def assign(self, partition):
         self.generations[partition] = self.books.assign(partition)
 
-    def deliver(self, partition, entry):
-        """Deliver what the log has next, or else append `entry` to it."""
-        offset, log = self.next[partition], self.log[partition]
-        if offset == len(log):
-            log.append(entry)
-        self.next[partition] = offset + 1
-        entry, generation = log[offset], self.generations[partition]
-        taken = record(offset, b"x" * entry.size, entry.id.encode(), partition)
-        if entry.kind == "broken":
-            self.books.reject(Rejected(taken, "unreadable", "broken"), "films", generation)
-            self.burying.append((taken, generation))
-            return
+    def deliver(self, partition, entries):
+        """Deliver what the log has next, or else append the next of `entries` to it, as many as those are."""
+        writes = []
+        for entry in entries:
+            offset, log = self.next[partition], self.log[partition]
+            if offset == len(log):
+                log.append(entry)
+            self.next[partition] = offset + 1
+            taken = record(offset, b"x" * log[offset].size, log[offset].id.encode(), partition)
+            if log[offset].kind == "broken":
+                self.books.take(writes)
+                writes = []
+                self.reject(taken)
+            else:
+                writes.append(self.decoded(taken, log[offset]))
+        self.books.take(writes)
+
+    def reject(self, taken):
+        generation = self.generations[taken.partition]
+        self.books.reject(Rejected(taken, "unreadable", "broken"), "films", generation)
+        self.burying.append((taken, generation))
+
+    def decoded(self, taken, entry):
         fields = {"version": entry.version, "record": taken, "body": b"x" * entry.size}
         if entry.kind == "deletion":
             fields |= {"body": None}
         lane = PLAIN if entry.kind == "deletion" else entry.lane
         fields["unasked"] = entry.unasked and lane != PLAIN
-        self.books.take(write(offset, entry.id, partition, generation, lane, **fields))
+        return write(taken.offset, entry.id, taken.partition, self.generations[taken.partition], lane, **fields)
 
     def form(self, lane, units, size):
         formed = self.books.form(lane, Room(units, size))
@@ -100,15 +112,16 @@ class World:
     def is_poison(self, one):
         return self.log[one.partition][one.record.offset].kind == "poison"
 
-    def end(self, one):
-        """Answer for a write in flight, as the index would."""
-        self.flying.remove(one)
-        if self.is_poison(one):
-            self.unsend(one)
-            self.buried.add((one.partition, one.record.offset))
-            self.books.refused(one)
-        else:
-            self.books.succeeded(one, self.apply(one))
+    def end(self, *ones):
+        """Answer for writes in flight, as the index would."""
+        for one in ones:
+            self.flying.remove(one)
+            if self.is_poison(one):
+                self.unsend(one)
+                self.buried.add((one.partition, one.record.offset))
+                self.books.refused(one)
+        for result, group in groupby((one for one in ones if not self.is_poison(one)), self.apply):
+            self.books.succeeded(list(group), result)
 
     def unsend(self, one):
         self.sent[one.key, one.partition, one.generation].discard(one.version)
@@ -158,7 +171,7 @@ class World:
             self.assign(partition)
         for partition, log in self.log.items():
             while self.next[partition] < len(log):
-                self.deliver(partition, None)
+                self.deliver(partition, [None])
         while self.flying or self.burying or self.asked or any(self.books.waiting(lane) for lane in QUEUES):
             self.ask(3)
             for one in self.asked.copy():

@@ -64,7 +64,7 @@ class Stage:
         writes = [make(self.next + n, name, generation=self.generation, **fields) for n, name in enumerate(ids)]
         self.next += len(writes)
         for one in writes:
-            self.books.take(one)
+            self.books.take([one])
         return writes
 
     def deliver(self, lane=LANE):

@@ -107,7 +107,7 @@ async def stream(world, given_steps):
     world.dispatch(BOUNDS)
     for number, step in enumerate(given_steps[world.next :], world.next):
         await asyncio.sleep(step.after_s)
-        world.books.take(made(number, step, world.generation))
+        world.books.take([made(number, step, world.generation)])
         world.next = number + 1
         world.runtime.bell.ring()
     async with asyncio.timeout(PATIENCE_S):

@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import schemas
-from streamer.batching.desk import Lease
-from streamer.batching.desk import Origin as TopicOrigin
+from streamer.batching.lease import Lease
+from streamer.batching.lease import Origin as TopicOrigin
 from streamer.delivery.deadletter import Origin, Reason, envelope
 from streamer.errors import DeadLetterUndelivered, KafkaError
 from streamer.intake.timeline import Timeline
@@ -104,7 +104,7 @@ async def test_progress_tells_what_is_done_above_the_watermark():
         all_of_it = await whole(world)
         await all_of_it.take(*[b'{"text":"%d"}' % n for n in range(250)])
         for one in world.books.form(LANE, WIDE)[1::2]:
-            world.books.succeeded(one, Result.INDEXED)
+            world.books.succeeded([one], Result.INDEXED)
         all_of_it.publisher.publish()
         (event,) = valid("progress", all_of_it.posted(PROGRESS))
         assert event["watermark"] == 0

@@ -98,7 +98,7 @@ async def test_the_index_is_not_asked_for_tokens_of_what_goes_without():
 async def test_an_offset_is_not_done_before_the_backlog_has_the_record():
     async with stage(route=ROUTE) as world:
         world.producer.failure = KafkaError("no leader")
-        world.books.take(world.fallback.without_tokens(write(0, "a", generation=world.generation)))
+        world.books.take([world.fallback.without_tokens(write(0, "a", generation=world.generation))])
         with pytest.raises(BacklogUndelivered, match="films-0 at 0"):
             await world.deliver(PLAIN)
         assert (world.elastic.versions, world.books.ledger[P0].position) == ({"a": 4}, 0)
@@ -108,7 +108,7 @@ async def test_an_offset_is_not_done_before_the_backlog_has_the_record():
 async def test_a_lexical_form_that_is_there_already_is_owed_again_and_a_newer_state_is_not():
     async with stage(route=ROUTE) as world:
         for n, name in enumerate(["again", "newer"]):
-            world.books.take(world.fallback.without_tokens(write(n, name, generation=world.generation)))
+            world.books.take([world.fallback.without_tokens(write(n, name, generation=world.generation))])
         world.next = 2
         world.elastic.versions = {"again": 4, "newer": 9}
         await world.deliver(PLAIN)
@@ -134,7 +134,7 @@ def take_owed(world, *ids):
     generation = world.books.assign(P1)
     for n, name in enumerate(ids):
         via = record(n, partition=P1)
-        world.books.take(write(n, name, partition=P1, generation=generation, owed=True, via=via))
+        world.books.take([write(n, name, partition=P1, generation=generation, owed=True, via=via)])
 
 
 @in_virtual_time

@@ -5,7 +5,7 @@ from itertools import count
 import pytest
 
 from streamer.batching.desk import Desk
-from streamer.batching.desk import Origin as TopicOrigin
+from streamer.batching.lease import Origin as TopicOrigin
 from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
 from streamer.intake.decode import Decoder

@@ -23,7 +23,7 @@ def returned(world, *names):
         old = record(3, key=name.encode())
         carrier = carrying(parcel(old), world.next + offset, "films")
         one = write(3, name, generation=world.generation, version=VERSION, record=old, via=carrier)
-        world.books.take(one)
+        world.books.take([one])
     world.next += len(names)
 
 

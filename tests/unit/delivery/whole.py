@@ -3,7 +3,8 @@
 import json
 
 from streamer.admission.watcher import Watcher
-from streamer.batching.desk import Desk, Origin
+from streamer.batching.desk import Desk
+from streamer.batching.lease import Origin
 from streamer.delivery.progress import Publisher
 from streamer.delivery.report import Parts, Report
 from streamer.intake.decode import Decoder

@@ -11,21 +11,21 @@ from tests.unit.builders import P0, P1, P2
 def filled(records=0, size=0, partition=P0):
     flow = Flow(Bounds(records=10, size=1_000))
     for _ in range(records):
-        flow.took(partition, size)
+        flow.took(partition, 1, size)
     return flow
 
 
 def test_a_partition_is_paused_at_its_bound_of_records():
     flow = filled(records=9)
     assert flow.to_pause(frozenset({P0})) == frozenset()
-    flow.took(P0, 0)
+    flow.took(P0, 1, 0)
     assert flow.to_pause(frozenset({P0})) == flow.paused == {P0}
 
 
 def test_a_partition_is_paused_at_its_bound_of_bytes():
     flow = filled(records=1, size=999)
     assert flow.to_pause(frozenset({P0})) == frozenset()
-    flow.took(P0, 1)
+    flow.took(P0, 1, 1)
     assert flow.to_pause(frozenset({P0})) == {P0}
 
 
@@ -35,13 +35,13 @@ def test_a_pause_lasts_until_half_is_free(size):
     flow.to_pause(frozenset({P0}))
     for _ in range(5):
         assert flow.to_pause(frozenset({P0})) == {P0}
-        flow.done(P0, size)
+        flow.done(P0, 1, size)
     assert flow.to_pause(frozenset({P0})) == {P0}
-    flow.done(P0, size)
+    flow.done(P0, 1, size)
     assert flow.to_pause(frozenset({P0})) == frozenset()
     for _ in range(5):
         assert flow.to_pause(frozenset({P0})) == frozenset()
-        flow.took(P0, size)
+        flow.took(P0, 1, size)
 
 
 def test_partitions_share_the_bound_evenly():
@@ -62,7 +62,7 @@ def test_a_forgotten_partition_begins_anew():
     flow.forget(P0)
     assert flow.size == 0
     flow.to_pause(frozenset())
-    flow.took(P0, 10)
+    flow.took(P0, 1, 10)
     assert flow.to_pause(frozenset({P0})) == frozenset()
 
 
@@ -75,10 +75,10 @@ def test_who_reads_only_when_not_paused_keeps_to_the_bounds(events, assigned):
     flow, held = Flow(bounds), []
     for partition, size, comes in events:
         if comes and partition in assigned and partition not in flow.to_pause(assigned):
-            flow.took(partition, size)
+            flow.took(partition, 1, size)
             held.append((partition, size))
         elif not comes and held:
-            flow.done(*held.pop())
+            flow.done(held[-1][0], 1, held.pop()[1])
     assert flow.size == sum(size for _, size in held)
     for partition in assigned:
         mine = [size for one, size in held if one == partition]

@@ -58,13 +58,14 @@ class LedgerMachine(RuleBasedStateMachine):
             self.fenced.append((partition, self.model.pop(partition)))
 
     @precondition(lambda self: self.model)
-    @rule(data=st.data(), gap=st.integers(0, 3))
-    def deliver(self, data, gap):
+    @rule(data=st.data(), gaps=st.lists(st.integers(0, 3), min_size=1, max_size=4))
+    def deliver(self, data, gaps):
         partition = data.draw(st.sampled_from(sorted(self.model)))
         assignment = self.model[partition]
-        offset = (assignment.delivered[-1] + 1 if assignment.delivered else 0) + gap
-        self.ledger[partition].register(offset)
-        assignment.delivered.append(offset)
+        after = assignment.delivered[-1] + 1 if assignment.delivered else 0
+        offsets = [after + n + sum(gaps[: n + 1]) for n in range(len(gaps))]
+        self.ledger[partition].register(offsets)
+        assignment.delivered += offsets
 
     @precondition(lambda self: self.model)
     @rule(data=st.data(), offset=st.integers(-1, 12))
@@ -72,18 +73,27 @@ class LedgerMachine(RuleBasedStateMachine):
         partition = data.draw(st.sampled_from(sorted(self.model)))
         assignment = self.model[partition]
         if offset in assignment.undone:
-            assert self.ledger.complete(partition, assignment.generation, offset)
+            assert self.ledger.complete(partition, assignment.generation, [offset])
             assignment.done.add(offset)
         else:
             with pytest.raises(LedgerError):
-                self.ledger.complete(partition, assignment.generation, offset)
+                self.ledger.complete(partition, assignment.generation, [offset])
+
+    @precondition(lambda self: any(assignment.undone for assignment in self.model.values()))
+    @rule(data=st.data())
+    def complete_some(self, data):
+        partition = data.draw(st.sampled_from(sorted(one for one in self.model if self.model[one].undone)))
+        assignment = self.model[partition]
+        offsets = data.draw(st.lists(st.sampled_from(sorted(assignment.undone)), min_size=1, unique=True))
+        assert self.ledger.complete(partition, assignment.generation, offsets)
+        assignment.done.update(offsets)
 
     @precondition(lambda self: self.fenced)
     @rule(data=st.data(), offset=st.integers(0, 12))
     def complete_late(self, data, offset):
         partition, assignment = data.draw(st.sampled_from(self.fenced))
         assert not self.ledger.holds(partition, assignment.generation)
-        assert not self.ledger.complete(partition, assignment.generation, offset)
+        assert not self.ledger.complete(partition, assignment.generation, [offset])
 
     @invariant()
     def agrees_with_the_model(self):
@@ -117,8 +127,8 @@ TestLedger.settings = settings(max_examples=150, stateful_step_count=40, deadlin
 
 def delivered(*offsets):
     ledger = PartitionLedger(1)
-    for offset in offsets:
-        ledger.register(offset)
+    if offsets:
+        ledger.register(offsets)
     return ledger
 
 
@@ -129,39 +139,47 @@ def test_without_records_there_is_no_position():
 def test_gaps_are_passed():
     ledger = delivered(10, 13, 20)
     assert ledger.position == 10
-    ledger.complete(10)
+    ledger.complete([10])
     assert ledger.position == 13
-    ledger.complete(13)
-    ledger.complete(20)
+    ledger.complete([13])
+    ledger.complete([20])
     assert ledger.position == 21
 
 
 def test_what_is_undone_is_not_passed():
     ledger = delivered(1, 2, 3)
-    ledger.complete(3)
-    ledger.complete(2)
+    ledger.complete([3])
+    ledger.complete([2])
     assert ledger.position == 1
-    ledger.complete(1)
+    ledger.complete([1])
     assert ledger.position == 4
 
 
 @pytest.mark.parametrize("offset", [5, 4])
 def test_an_overlap_names_both_offsets(offset):
     with pytest.raises(LedgerError, match=f"offset {offset} .* offset 5"):
-        delivered(5).register(offset)
+        delivered(5).register([offset])
 
 
 @pytest.mark.parametrize("offset", [0, 2, 4])
 def test_an_offset_that_was_not_delivered_cannot_be_done(offset):
     with pytest.raises(LedgerError, match=f"offset {offset} "):
-        delivered(1, 3).complete(offset)
+        delivered(1, 3).complete([offset])
+
+
+@pytest.mark.parametrize("offsets", [(5, 5), (5, 4), (7, 6, 8)])
+def test_offsets_that_do_not_rise_change_nothing(offsets):
+    ledger = delivered(3)
+    with pytest.raises(LedgerError, match=f"offset {offsets[1]} .* offset {offsets[0]}"):
+        ledger.register(offsets)
+    assert len(ledger) == 1
 
 
 def test_an_offset_is_done_once():
     ledger = delivered(1, 2)
-    ledger.complete(2)
+    ledger.complete([2])
     with pytest.raises(LedgerError, match="offset 2 "):
-        ledger.complete(2)
+        ledger.complete([2])
 
 
 def test_what_an_earlier_assignment_has_done_is_known_until_it_is_passed():
@@ -171,9 +189,9 @@ def test_what_an_earlier_assignment_has_done_is_known_until_it_is_passed():
 
 def test_what_was_known_and_did_not_come_again_is_remembered_further():
     ledger = PartitionLedger(2, [(5, 6), (9, 12)])
-    ledger.register(4)
+    ledger.register([4])
     assert list(ledger.done()) == [(5, 6), (9, 12)]
     for offset in (5, 6, 9, 10):
-        ledger.register(offset)
-        ledger.complete(offset)
+        ledger.register([offset])
+        ledger.complete([offset])
     assert list(ledger.done()) == [(5, 10), (11, 12)]
