@@ -60,9 +60,10 @@ class Batcher:
 
     def form(self, lane: str, room: Room) -> dict[Key, Write]:
         """Take the next writes of `lane` that fit into `room`; one that is larger than the room goes alone."""
+        queue, owed = self._queues[lane], self._owed[lane]
         chosen: dict[Key, Write] = {}
         units = size = 0
-        for key in chain(self._queues[lane], self._owed[lane]):
+        for key in chain(queue, owed):
             write = self._find(key)
             assert write is not None, key  # noqa: S101 - a programming error
             units += write.units
@@ -71,7 +72,7 @@ class Batcher:
                 break
             chosen[key] = write
         for key, write in chosen.items():
-            del self._queue_of(write)[key]
+            del (owed if write.owed else queue)[key]
         return chosen
 
     def _queue_of(self, write: Write) -> dict[Key, float]:

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
 from streamer.delivery.outcome import Action, Answer, Layer, Verdict, judge
 from streamer.intake.route import Route
-from streamer.model import RESERVED, SCHEMA_VERSION, Result, Write
+from streamer.model import RESERVED, SCHEMA_VERSION, Partition, Result, Write
 
 FILTER_PATH = (
     "took,ingest_took,errors,items.*.status,items.*._index,items.*.result,items.*.failure_store,"
@@ -22,7 +23,22 @@ INDEXED_STATUS = frozenset({200, 201})
 DELETED_STATUS = frozenset({200, 404})
 """A document that was not there is deleted too."""
 
+INDEXED, LEXICAL, UNCHANGED, NO_TEXT, DELETED = (
+    Verdict(Action.DONE, result.value, result)
+    for result in (Result.INDEXED, Result.LEXICAL, Result.UNCHANGED, Result.NO_TEXT, Result.DELETED)
+)
+
 Item = Mapping[str, Any]
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """What stands around that in which two documents of one partition and epoch differ, as bytes."""
+
+    action: bytes
+    pipeline: bytes
+    no_pipeline: bytes
+    place: bytes
+    origin: bytes
 
 
 def marker_id(index: str, document_id: str) -> str:
@@ -37,14 +53,17 @@ class BulkCodec:
         """Know the routes by name, and where deletion markers go."""
         self._routes = routes
         self._state_index = state_index
+        self._frames: dict[tuple[str, Partition, int], Frame] = {}
 
     def encode(self, writes: Sequence[Write], now_ms: int) -> bytes:
         """Return the body of a `_bulk` request for `writes`, in their order."""
-        lines: list[bytes] = []
-        for write in writes:
-            lines += self._deletion(write, now_ms) if write.body is None else self._document(write, write.body, now_ms)
-        lines.append(b"")
-        return b"\n".join(lines)
+        now = b"%d" % now_ms
+        return b"".join(
+            [
+                self._deletion(write, now_ms) if write.body is None else self._document(write, write.body, now)
+                for write in writes
+            ]
+        )
 
     def read(self, writes: Sequence[Write], answer: Mapping[str, Any]) -> list[Verdict]:
         """Return a verdict for each of `writes`; an answer that does not fit them is STOP for each."""
@@ -56,19 +75,28 @@ class BulkCodec:
         following = iter(items)
         return [self._verdict(write, following, inferred=inferred) for write in writes]
 
-    def _document(self, write: Write, body: bytes, now_ms: int) -> list[bytes]:
-        route = self._routes[write.route]
-        action = {
-            "_index": route.index,
-            "_id": write.id,
-            "version": write.version,
-            "version_type": "external",
-            "require_alias": True,
-            "pipeline": route.pipeline if write.inputs else "_none",
-        }
-        return [orjson.dumps({"index": action}), _with_reserved(body, self._reserved(write, route, now_ms))]
+    def _document(self, write: Write, body: bytes, now: bytes) -> bytes:
+        record = write.record
+        key = (write.route, record.partition, write.epoch)
+        frame = self._frames.get(key)
+        if frame is None:
+            frame = self._frames[key] = _frame(self._routes[write.route], record.partition, write.epoch)
+        return b'%b%b,"version":%d%b\n%b%b%b%d,"timestamp_ms":%d,"indexed_at_ms":%b,"text_hash":"%b"%b}\n' % (
+            frame.action,
+            orjson.dumps(write.id),
+            write.version,
+            frame.pipeline if write.inputs else frame.no_pipeline,
+            body[:-1],
+            b"" if body == b"{}" else b",",
+            frame.place,
+            record.offset,
+            record.timestamp_ms,
+            now,
+            write.text_hash.encode(),
+            frame.origin,
+        )
 
-    def _deletion(self, write: Write, now_ms: int) -> list[bytes]:
+    def _deletion(self, write: Write, now_ms: int) -> bytes:
         index = self._routes[write.route].index
         external = {"version": write.version, "version_type": "external"}
         # A state index that is gone must not be made by the server, without its mapping.
@@ -81,26 +109,8 @@ class BulkCodec:
             "version": write.version,
             "at_ms": now_ms,
         }
-        return [
-            orjson.dumps({"delete": {"_index": index, "_id": write.id} | external}),
-            orjson.dumps({"index": place | external}),
-            orjson.dumps(marker),
-        ]
-
-    def _reserved(self, write: Write, route: Route, now_ms: int) -> dict[str, Any]:
-        record = write.record
-        return {
-            "topic": record.partition.topic,
-            "partition": record.partition.number,
-            "offset": record.offset,
-            "epoch": write.epoch,
-            "timestamp_ms": record.timestamp_ms,
-            "indexed_at_ms": now_ms,
-            "text_hash": write.text_hash,
-            "model": route.model,
-            "pipeline_revision": route.pipeline_revision,
-            "schema_version": SCHEMA_VERSION,
-        }
+        lines = ({"delete": {"_index": index, "_id": write.id} | external}, {"index": place | external}, marker)
+        return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
 
     def _verdict(self, write: Write, items: Iterator[Item], *, inferred: bool) -> Verdict:
         verdict = self._one(write, next(items), inferred=inferred)
@@ -110,17 +120,11 @@ class BulkCodec:
         return marker if verdict.action is Action.DONE and marker is not None else verdict
 
     def _one(self, write: Write, item: Item, *, inferred: bool) -> Verdict:
-        status = item.get("status", 0)
         error = item.get("error")
         if error is not None:
-            return judge(_answer(status, error), write.version)
+            return judge(_answer(item.get("status", 0), error), write.version)
         wrong = self._not_done(write, item, inferred=inferred)
-        if wrong:
-            return Verdict(Action.STOP, "unknown", detail=wrong)
-        if write.body is None:
-            return Verdict(Action.DONE, Result.DELETED.value, Result.DELETED)
-        result = _result(write)
-        return Verdict(Action.DONE, result.value, result)
+        return Verdict(Action.STOP, "unknown", detail=wrong) if wrong else _done(write)
 
     def _not_done(self, write: Write, item: Item, *, inferred: bool) -> str:
         """Return why an item that looks like a success is none."""
@@ -136,21 +140,37 @@ class BulkCodec:
         return ""
 
 
-def _result(write: Write) -> Result:
+def _frame(route: Route, partition: Partition, epoch: int) -> Frame:
+    action = {"_index": route.index, "_id": ""}
+    options = {"version_type": "external", "require_alias": True}
+    place = {"topic": partition.topic, "partition": partition.number, "epoch": epoch, "offset": 0}
+    origin = {"model": route.model, "pipeline_revision": route.pipeline_revision, "schema_version": SCHEMA_VERSION}
+    return Frame(
+        action=b'{"index":' + orjson.dumps(action).removesuffix(b'""}'),
+        pipeline=_rest(options | {"pipeline": route.pipeline}) + b"}",
+        no_pipeline=_rest(options | {"pipeline": "_none"}) + b"}",
+        place=orjson.dumps({RESERVED: place})[1:].removesuffix(b"0}}"),
+        origin=_rest(origin),
+    )
+
+
+def _rest(fields: dict[str, Any]) -> bytes:
+    """Return `fields` as the end of a JSON object."""
+    return b"," + orjson.dumps(fields)[1:]
+
+
+def _done(write: Write) -> Verdict:
+    if write.body is None:
+        return DELETED
     if write.lexical:
-        return Result.LEXICAL
+        return LEXICAL
     if write.inputs:
-        return Result.INDEXED
-    return Result.UNCHANGED if write.text_hash else Result.NO_TEXT
+        return INDEXED
+    return UNCHANGED if write.text_hash else NO_TEXT
 
 
 def _item_count(write: Write) -> int:
     return 2 if write.body is None else 1
-
-
-def _with_reserved(body: bytes, reserved: dict[str, Any]) -> bytes:
-    separator = b"" if body == b"{}" else b","
-    return b"".join((body[:-1], separator, b'"', RESERVED.encode(), b'":', orjson.dumps(reserved), b"}"))
 
 
 def _judge_marker(item: Item, version: int) -> Verdict | None:

@@ -55,6 +55,7 @@ class Decoder:
         self._version_kind, _, self._version_name = route.version_from.partition(":")
         self._written = (*route.written_by_processor, RESERVED, *METADATA)
         self._heads = frozenset(path.partition(".")[0] for path in self._written)
+        self._inputs = frozenset(name for field in route.inference for name in _beginnings(field.input))
         self.stripped = 0
         """Fields taken away so far because the processor or the streamer writes them."""
 
@@ -119,13 +120,15 @@ class Decoder:
         return identity.version_of_value(change.document.get(name), f"the field {name!r}")
 
     def _passes(self, source: Source) -> bool:
-        return all(
+        return not self._route.filters or all(
             any(_is_one_of(node[name], condition.any_of) for node, name in _places(source, condition.field))
             for condition in self._route.filters
         )
 
     def _texts(self, source: Source) -> list[tuple[str, str, str]] | str:
         """Return (input, output, text) for each text to infer, or what is wrong with one."""
+        if self._inputs.isdisjoint(source):
+            return []
         texts, blank = [], []
         for field in self._route.inference:
             places = [(node, name) for node, name in _places(source, field.input) if node[name] is not None]
@@ -147,13 +150,19 @@ class Decoder:
 
     def _strip(self, source: Source) -> None:
         # Hardly any record brings such a field: one look at the names spares the search.
-        if any(name.partition(".")[0] in self._heads for name in source):
+        if not self._heads.isdisjoint(source) or "." in "".join(source):
             self.stripped += sum(_strip(source, path) for path in self._written)
 
     def _hash(self, texts: list[tuple[str, str, str]]) -> str:
         digest = hashlib.blake2b(self._route.fingerprint, digest_size=16)
         digest.update(orjson.dumps(texts))
         return digest.hexdigest()
+
+
+def _beginnings(path: str) -> Iterator[str]:
+    """Yield the names under which a document can hold a field, or what the field is in."""
+    yield from (path[:place] for place, character in enumerate(path) if character == ".")
+    yield path
 
 
 def _within(envelope: Source, path: str) -> object:

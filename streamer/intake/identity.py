@@ -13,6 +13,8 @@ from streamer.model import Record
 MAX_ID_BYTES = 512
 """Elasticsearch refuses a longer `_id`, and with it the whole bulk."""
 
+MOST_BYTES_A_CHARACTER = 4
+
 BASE64, SHA256, POSITION = "~b64~", "~sha256~", "~pos~"
 RESERVED_PREFIXES = (BASE64, SHA256, POSITION)
 
@@ -92,6 +94,8 @@ def version_of_value(value: object, origin: str) -> int:
 
 
 def _fits(text: str, prefix: str) -> bool:
+    if MOST_BYTES_A_CHARACTER * (len(text) + len(prefix)) <= MAX_ID_BYTES:
+        return True
     return len(text.encode()) + len(prefix.encode()) <= MAX_ID_BYTES
 
 
