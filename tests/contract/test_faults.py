@@ -47,6 +47,15 @@ async def test_slow_stretches_times_and_says_so(sandbox):
     assert (await deployment.node())["average_inference_time_ms"] == 60
 
 
+async def test_slow_is_the_pace_of_an_allocation_although_texts_are_written_ahead(sandbox):
+    deployment, index, pipeline = await prepared(sandbox, model=".elser_model_2")
+    await sandbox.fault("slow", deployment=deployment.id, delay_ms=100)
+    began = time.monotonic()
+    assert await statuses(sandbox, index, pipeline, 6) == [201] * 6
+    assert time.monotonic() - began >= 0.6
+    assert (await deployment.node())["average_inference_time_ms"] >= 100
+
+
 async def test_stall_holds_one_deployment_only(sandbox):
     deployment, index, pipeline = await prepared(sandbox)
     _, other_index, other_pipeline = await prepared(sandbox)

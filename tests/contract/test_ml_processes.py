@@ -32,17 +32,18 @@ async def test_a_killed_process_takes_its_deployment_along(sandbox, node_pid):
     await deployment.infer("one", "two", "three")
     before = await deployment.node()
     fault = await sandbox.fault("slow", deployment=deployment.id, delay_ms=NEVER_MS)
-    bulk = sandbox.background(sandbox.bulk(index, ["a", "b", "c", "d"], pipeline))
-    await deployment.await_pending(4)
+    bulk = sandbox.background(sandbox.bulk(index, ["a", "b", "c", "d", "e", "f"], pipeline))
+    await deployment.await_pending(6)
 
     victim = min(own)
     os.kill(victim, signal.SIGKILL)
     items = await bulk
-    for item in items[:2]:
+    # Each process had one text at work and one in its pipe.
+    for item in items[:4]:
         status, kind, reason = error_of(item)
         assert (status, kind) == (500, "status_exception")
         assert re.fullmatch(DIED.format(id=deployment.id, pid=victim), reason)
-    assert [error_of(item) for item in items[2:]] == [SHUT_DOWN] * 2
+    assert [error_of(item) for item in items[4:]] == [SHUT_DOWN] * 2
     await sandbox.heal(fault)
 
     # New requests wait for the new processes, and are all that the new counters know.

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.apache.logging.log4j.LogManager;
@@ -24,18 +25,21 @@ import org.elasticsearch.xcontent.json.JsonXContent;
  *
  * <p>The child first prints {@code {"ready":true,...}}; then it answers {@code {"id":1,"text":"..."}} with
  * {@code {"id":1,"tokens":{"token":1.25},"is_truncated":false,"time_ms":12.3}} or {@code {"id":1,"error":"..."}}.
- * It ends when its standard input is closed, so that it can't outlive this JVM.
+ * As with the native process, requests are written ahead: the child reads and tokenizes the next text while its model
+ * is at work. It ends when its standard input is closed, so that it can't outlive this JVM.
  */
 final class EncoderProcess implements Evaluator {
     private static final Logger LOGGER = LogManager.getLogger(EncoderProcess.class);
     private static final long GRACE_SECONDS = 5;
+    /** One is computed and one waits in the pipe, which is enough to keep the model busy. */
+    private static final int DEPTH = 2;
 
     private final String name;
     private final Events events;
     private final Process process;
     private final OutputStream requests;
+    private final Map<Long, Consumer<Evaluation>> waiting = new ConcurrentHashMap<>();
     private long lastId;
-    private Consumer<Evaluation> waiting;
     private volatile boolean closing;
 
     /** How to start a child: its command, and the file that takes its standard error. */
@@ -67,12 +71,14 @@ final class EncoderProcess implements Evaluator {
     }
 
     @Override
-    public void evaluate(String text, Consumer<Evaluation> done) {
-        long id;
-        synchronized (this) {
-            id = ++lastId;
-            waiting = done;
-        }
+    public int depth() {
+        return DEPTH;
+    }
+
+    @Override
+    public synchronized void evaluate(String text, Consumer<Evaluation> done) {
+        long id = ++lastId;
+        waiting.put(id, done);
         try {
             requests.write(requestLine(id, text));
             requests.flush();
@@ -110,13 +116,9 @@ final class EncoderProcess implements Evaluator {
             events.ready(this);
             return;
         }
-        Consumer<Evaluation> done;
-        synchronized (this) {
-            if (waiting == null || ((Number) message.get("id")).longValue() != lastId) {
-                throw new IllegalStateException("unexpected answer with id [" + message.get("id") + "]");
-            }
-            done = waiting;
-            waiting = null;
+        Consumer<Evaluation> done = waiting.remove(((Number) message.get("id")).longValue());
+        if (done == null) {
+            throw new IllegalStateException("unexpected answer with id [" + message.get("id") + "]");
         }
         done.accept(evaluation(message));
     }

@@ -2,8 +2,11 @@ package localml.ml;
 
 import java.util.function.Consumer;
 
-/** One allocation: evaluates one text at a time. */
+/** One allocation: evaluates one text at a time, in the order in which it gets them. */
 public interface Evaluator {
+    /** How many texts it may have before it: the one that it evaluates and those that it holds ready. */
+    int depth();
+
     /** Starts to evaluate; {@code done} is called once, from any thread, unless the evaluator dies or is closed first. */
     void evaluate(String text, Consumer<Evaluation> done);
 

@@ -1,11 +1,13 @@
 package localml.ml;
 
 import java.time.Instant;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import localml.fault.Faults;
@@ -48,8 +50,7 @@ final class ProcessContext implements Evaluator.Events {
     private final InferenceQueue queue;
     private final InferenceCache cache;
     private final Set<Evaluator> starting = new HashSet<>();
-    private final Set<Evaluator> running = new LinkedHashSet<>();
-    private final ArrayDeque<Evaluator> idle = new ArrayDeque<>();
+    private final Map<Evaluator, Allocation> running = new LinkedHashMap<>();
     private final Set<InferenceRequest> inFlight = new LinkedHashSet<>();
     private int target;
     private boolean announced;
@@ -72,18 +73,19 @@ final class ProcessContext implements Evaluator.Events {
     }
 
     private void adjust() {
-        List<Evaluator> surplus = new ArrayList<>();
+        List<Allocation> surplus;
         synchronized (this) {
-            while (closed == false && starting.size() + running.size() < target) {
+            while (closed == false && starting.size() + staying() < target) {
                 starting.add(environment.factory().start(this));
             }
-            while (running.size() > target && idle.isEmpty() == false) {
-                Evaluator evaluator = idle.poll();
-                running.remove(evaluator);
-                surplus.add(evaluator);
-            }
+            surplus = running.values().stream().filter(Allocation::isIdle).limit(Math.max(0, staying() - target)).toList();
+            surplus.forEach(allocation -> running.remove(allocation.evaluator));
         }
-        surplus.forEach(Evaluator::close);
+        surplus.forEach(allocation -> allocation.evaluator.close());
+    }
+
+    private int staying() {
+        return (int) running.values().stream().filter(allocation -> allocation.isRetiring() == false).count();
     }
 
     synchronized int allocations() {
@@ -128,7 +130,7 @@ final class ProcessContext implements Evaluator.Events {
         return null;
     }
 
-    /** Gives queued requests to idle allocations until one of both runs out. */
+    /** Gives queued requests to allocations that take more until one of both runs out. */
     void dispatch() {
         for (Runnable work = next(); work != null; work = next()) {
             work.run();
@@ -136,7 +138,9 @@ final class ProcessContext implements Evaluator.Events {
     }
 
     private synchronized Runnable next() {
-        if (closed || idle.isEmpty() || environment.faults().isStalled(deploymentId)) {
+        Allocation allocation = running.values().stream().filter(Allocation::takesMore)
+            .min(Comparator.comparingInt(Allocation::load)).orElse(null);
+        if (closed || allocation == null || environment.faults().isStalled(deploymentId)) {
             return null;
         }
         InferenceRequest request = queue.poll();
@@ -148,44 +152,43 @@ final class ProcessContext implements Evaluator.Events {
             return null;
         }
         InferenceRequest taken = request;
-        Evaluator evaluator = idle.poll();
         inFlight.add(taken);
         Evaluation cached = cache.get(taken.text);
         if (cached != null) {
-            idle.addFirst(evaluator);
             return () -> finish(taken, cached.slowedTo(0), true);
         }
-        return () -> evaluator.evaluate(taken.text, evaluation -> evaluated(evaluator, taken, evaluation));
+        allocation.take();
+        return () -> allocation.evaluator.evaluate(taken.text, evaluation -> evaluated(allocation, taken, evaluation));
     }
 
-    private void evaluated(Evaluator evaluator, InferenceRequest request, Evaluation evaluation) {
+    private void evaluated(Allocation allocation, InferenceRequest request, Evaluation evaluation) {
         double slowed = environment.faults().slowed(deploymentId, evaluation.timeMs());
-        long extra = Math.round(slowed - evaluation.timeMs());
-        if (extra <= 0) {
-            release(evaluator, request, evaluation);
+        if (slowed <= evaluation.timeMs()) {
+            release(allocation, request, evaluation);
             return;
         }
         environment.threadPool().schedule(
-            () -> release(evaluator, request, evaluation.slowedTo(slowed)),
-            TimeValue.timeValueMillis(extra),
+            () -> release(allocation, request, evaluation.slowedTo(slowed)),
+            TimeValue.timeValueNanos(allocation.holdBack(evaluation.timeMs(), slowed)),
             environment.threadPool().generic()
         );
     }
 
-    private void release(Evaluator evaluator, InferenceRequest request, Evaluation evaluation) {
-        boolean retire;
+    private void release(Allocation allocation, InferenceRequest request, Evaluation evaluation) {
+        boolean gone;
         synchronized (this) {
-            retire = closed == false && running.size() > target && running.remove(evaluator);
-            if (retire == false && running.contains(evaluator)) {
-                idle.add(evaluator);
+            allocation.release();
+            if (staying() > target) {
+                allocation.retire();
             }
+            gone = closed == false && allocation.isRetiring() && allocation.isIdle() && running.remove(allocation.evaluator) != null;
         }
         if (evaluation.error() == null) {
             cache.put(request.text, evaluation);
         }
         finish(request, evaluation, false);
-        if (retire) {
-            environment.threadPool().generic().execute(evaluator::close);
+        if (gone) {
+            environment.threadPool().generic().execute(allocation.evaluator::close);
         }
         dispatch();
     }
@@ -217,8 +220,7 @@ final class ProcessContext implements Evaluator.Events {
             if (starting.remove(evaluator) == false) {
                 return;
             }
-            running.add(evaluator);
-            idle.add(evaluator);
+            running.put(evaluator, new Allocation(evaluator));
             first = announced == false && running.size() >= target;
             announced |= first;
         }
@@ -233,7 +235,7 @@ final class ProcessContext implements Evaluator.Events {
     @Override
     public void died(Evaluator evaluator, String reason) {
         synchronized (this) {
-            if (closed || (starting.contains(evaluator) || running.contains(evaluator)) == false) {
+            if (closed || (starting.contains(evaluator) || running.containsKey(evaluator)) == false) {
                 return;
             }
         }
@@ -245,8 +247,8 @@ final class ProcessContext implements Evaluator.Events {
         Evaluator victim;
         synchronized (this) {
             // A busy one if there is one: its request shows what a crash does.
-            victim = running.stream().filter(e -> idle.contains(e) == false).findFirst()
-                .orElse(running.stream().findFirst().orElse(null));
+            victim = running.values().stream().max(Comparator.comparingInt(Allocation::load))
+                .map(allocation -> allocation.evaluator).orElse(null);
         }
         return victim != null && victim.crash();
     }
@@ -265,7 +267,7 @@ final class ProcessContext implements Evaluator.Events {
             }
             closed = true;
             evaluators.addAll(starting);
-            evaluators.addAll(running);
+            evaluators.addAll(running.keySet());
             computed = List.copyOf(inFlight);
             inFlight.clear();
             queued = queue.drain();

@@ -60,6 +60,11 @@ final class SyntheticModel implements Evaluator {
     }
 
     @Override
+    public int depth() {
+        return 1;
+    }
+
+    @Override
     public void evaluate(String text, Consumer<Evaluation> done) {
         String[] words = text.strip().split("\\s+");
         int tokens = Math.min(words.length, MAX_TOKENS);
