@@ -11,8 +11,10 @@ from tests.contract.sandbox import Sandbox
 
 @pytest.fixture
 async def client(stack: Stack) -> AsyncIterator[AsyncElasticsearch]:
-    """It retries nothing, so that every answer is seen."""
-    async with AsyncElasticsearch(stack.elasticsearch_url, max_retries=0, request_timeout=120) as client:
+    """It retries nothing, so that every answer is seen, and has a connection for every request that waits."""
+    async with AsyncElasticsearch(
+        stack.elasticsearch_url, max_retries=0, request_timeout=120, connections_per_node=64
+    ) as client:
         yield client
 
 

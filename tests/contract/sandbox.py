@@ -80,6 +80,11 @@ class Deployment:
         found: Json = node
         return found
 
+    async def nodes(self) -> list[Json]:
+        """Return the statistics of every node, in the order of their numbers."""
+        found: list[Json] = (await self.stats())["nodes"]
+        return sorted(found, key=lambda node: next(iter(node["node"])))
+
     async def await_node(self, **expected: float) -> Json:
         """Wait until these statistics of the node are exactly as expected, and return all."""
         seen: Json = {}
@@ -106,6 +111,10 @@ class Deployment:
         """Change the times of the synthetic model for what it takes from now on."""
         path = f"/_local/synthetic/{self.id}"
         await self._client.perform_request("PUT", path, headers=JSON_HEADERS, body=parameters)
+
+    async def local(self, **options: float) -> None:
+        """Change what it finds around it, its number of nodes for one, at its next start."""
+        await self._client.perform_request("PUT", f"/_local/deployments/{self.id}", headers=JSON_HEADERS, body=options)
 
     async def scale(self, allocations: int) -> None:
         await self._client.ml.update_trained_model_deployment(model_id=self.id, number_of_allocations=allocations)
@@ -143,10 +152,10 @@ class Sandbox:
         self._made.append(("DELETE", path))
 
     async def deployment(
-        self, model: str = "synthetic", *, times: Json | None = None, cache_size: str | None = "0b", **options: Any
+        self, model: str = "synthetic", *, times: Json | None = None, local: Json | None = None, **options: Any
     ) -> Deployment:
         """Start a deployment and an endpoint over it; without a cache unless one is asked for (None: the default)."""
-        found = await self.launch(model, times=times, cache_size=cache_size, **options)
+        found = await self.launch(model, times=times, local=local, **options)
         self._made.append(("DELETE", f"/_inference/sparse_embedding/{found.endpoint}?force=true"))
         settings = {"service": "elasticsearch", "service_settings": {"deployment_id": found.id}}
         await self.client.inference.put(
@@ -155,12 +164,19 @@ class Sandbox:
         return found
 
     async def launch(
-        self, model: str, *, times: Json | None = None, cache_size: str | None = "0b", **options: Any
+        self,
+        model: str = "synthetic",
+        *,
+        times: Json | None = None,
+        local: Json | None = None,
+        cache_size: str | None = "0b",
+        **options: Any,
     ) -> Deployment:
-        """Start a deployment alone; an endpoint would wait until it has started."""
+        """Start a deployment alone; an endpoint would wait until it has started. `local` is what it finds around it."""
         found = Deployment(self.client, f"{self.name}-{next(self._parts)}")
         self._made.append(("POST", f"/_ml/trained_models/{found.id}/deployment/_stop?force=true"))
         await found.synthetic(**(times or AT_ONCE))
+        await found.local(**(local or {}))
         sizes = {} if cache_size is None else {"cache_size": cache_size}
         await self.client.ml.start_trained_model_deployment(
             model_id=model, deployment_id=found.id, timeout="60s", **sizes, **options

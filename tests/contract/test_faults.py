@@ -200,6 +200,9 @@ async def test_indexing_pressure_refuses_writes_and_nothing_else(sandbox):
         ({"kind": "drop_connections", "when": "never"}, "[when] must be one of"),
         ({"kind": "slow", "factor": 0.5}, "[factor] must be at least 1"),
         ({"kind": "stall", "deployment": 5}, "[deployment] must be a string"),
+        ({"kind": "kill_node"}, "missing keys [node]"),
+        ({"kind": "kill_node", "node": 0}, "[node] must be the number of a node"),
+        ({"kind": "kill_node", "node": 1, "seconds": 0}, "[seconds] must be above 0"),
         ({"kind": "drop_connections", "path": ["_bulk"]}, "[path] must be a string"),
     ],
 )

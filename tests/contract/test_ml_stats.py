@@ -96,7 +96,8 @@ async def test_an_idle_deployment_prints_its_settings_and_no_counter(sandbox):
         "deployment_id": deployment.id, "model_id": "synthetic", "threads_per_allocation": 2,
         "number_of_allocations": 3, "queue_capacity": 7, "cache_size": "0b", "priority": "normal", "state": "started",
     }  # fmt: skip
-    whole = {"allocation_count": 1, "target_allocation_count": 1, "state": "fully_allocated"}
+    # The spec speaks of nodes; TrainedModelAssignment#calculateAllocationStatus counts allocations.
+    whole = {"allocation_count": 3, "target_allocation_count": 3, "state": "fully_allocated"}
     assert stats["allocation_status"] == whole
     node = only_node(stats)
     assert node.keys() == IDLE

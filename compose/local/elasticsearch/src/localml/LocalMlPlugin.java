@@ -1,7 +1,6 @@
 package localml;
 
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +12,9 @@ import localml.fault.Faults;
 import localml.http.JdkHttpTransport;
 import localml.http.LocalTransport;
 import localml.ingest.InferenceProcessor;
+import localml.ml.DeploymentOptions;
 import localml.ml.Deployments;
+import localml.ml.EncoderProcess;
 import localml.ml.InferenceEndpoints;
 import localml.ml.TransportCoordinatedInference;
 import localml.reindex.TransportReindex;
@@ -81,13 +82,16 @@ public final class LocalMlPlugin extends Plugin implements ActionPlugin, Analysi
         "local_ml.queue_capacity", 1024, 1, Setting.Property.NodeScope
     );
 
+    /** Over how many ML nodes the allocations of a deployment are spread; all of them live in this one server. */
+    private static final Setting<Integer> NODES = Setting.intSetting("local_ml.nodes", 1, 1, Setting.Property.NodeScope);
+
     private final Faults faults = new Faults();
     private IngestService ingestService;
     private Handlers handlers;
 
     @Override
     public List<Setting<?>> getSettings() {
-        return List.of(ENCODER_COMMAND, QUEUE_CAPACITY);
+        return List.of(ENCODER_COMMAND, QUEUE_CAPACITY, NODES);
     }
 
     @Override
@@ -100,11 +104,12 @@ public final class LocalMlPlugin extends Plugin implements ActionPlugin, Analysi
     @Override
     public Collection<?> createComponents(PluginServices services) {
         Environment environment = services.environment();
-        Path data = environment.dataDirs()[0];
+        Settings settings = environment.settings();
+        var launch = new EncoderProcess.Launch(command(settings), environment.logsDir().resolve("encoder.log"));
         Deployments deployments = new Deployments(
-            services.threadPool(), faults, command(environment.settings()), data, environment.logsDir()
+            services.threadPool(), faults, launch, environment.dataDirs()[0], new DeploymentOptions(NODES.get(settings))
         );
-        int queueCapacity = QUEUE_CAPACITY.get(environment.settings());
+        int queueCapacity = QUEUE_CAPACITY.get(settings);
         InferenceEndpoints endpoints = new InferenceEndpoints(deployments, queueCapacity);
         handlers = new Handlers(
             deployments, endpoints, faults, services.clusterService(), services.threadPool(), queueCapacity

@@ -52,6 +52,9 @@ public final class Fault {
         require(share > 0 && share <= 1, "[share] must be in (0, 1]");
         require(number("count", 1) >= 1, "[count] must be at least 1");
         require(number("factor", 1) >= 1 && number("delay_ms", 0) >= 0, "[factor] must be at least 1, [delay_ms] at least 0");
+        double node = number("node", 1);
+        require(node >= 1 && node == (int) node, "[node] must be the number of a node, from 1");
+        require(number("seconds", 1) > 0, "[seconds] must be above 0");
         require(MOMENTS.contains(text("when", "before")), "[when] must be one of " + new TreeSet<>(MOMENTS));
         require(
             kind != Kind.HTTP_STATUS || STATUSES.contains((int) number("status", 0)),

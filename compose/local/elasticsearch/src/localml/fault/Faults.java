@@ -29,6 +29,13 @@ public final class Faults {
         return removed;
     }
 
+    /** Removes this fault, unless another was set under its name meanwhile. */
+    public void expire(Fault fault) {
+        if (faults.remove(fault.name(), fault)) {
+            changed();
+        }
+    }
+
     public void clear() {
         faults.clear();
         changed();
@@ -57,6 +64,13 @@ public final class Faults {
 
     public boolean isLost(String deploymentId) {
         return firstOf(Kind.LOSE_DEPLOYMENT, deploymentId) != null;
+    }
+
+    /** Whether the ML node with this number is gone, from the deployment's point of view. */
+    public boolean isNodeDown(String deploymentId, int node) {
+        return faults.values().stream().anyMatch(
+            fault -> fault.kind() == Kind.KILL_NODE && fault.concerns(deploymentId) && fault.number("node", 0) == node
+        );
     }
 
     /** Whether this ingest request is to be refused as if the queue were full. */

@@ -15,6 +15,8 @@ public enum Kind {
     REJECT_ITEMS(Set.of("share"), Set.of("seed", "count", "deployment")),
     /** One encoder process is killed; happens once and does not stay. */
     CRASH_PROCESS(Set.of("deployment"), Set.of()),
+    /** An ML node is gone with all that it had; the deployments' allocations are not moved. */
+    KILL_NODE(Set.of("node"), Set.of("seconds", "deployment")),
     /** The deployment's task can't be found (es#146806). */
     LOSE_DEPLOYMENT(Set.of("deployment"), Set.of()),
     /** Connections are closed without an answer, {@code when} before or after processing. */

@@ -1,45 +1,44 @@
 package localml.ml;
 
-import java.io.UncheckedIOException;
-import java.time.Duration;
 import java.time.Instant;
+import java.util.Collection;
 import java.util.List;
-import org.apache.logging.log4j.LogManager;
-import org.apache.logging.log4j.Logger;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.ThreadLocalRandom;
 import org.elasticsearch.ElasticsearchStatusException;
+import org.elasticsearch.action.ActionListener;
+import org.elasticsearch.action.support.GroupedActionListener;
 import org.elasticsearch.action.support.SubscribableListener;
 import org.elasticsearch.cluster.node.DiscoveryNode;
-import org.elasticsearch.common.util.concurrent.EsRejectedExecutionException;
+import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.rest.RestStatus;
-import org.elasticsearch.xpack.core.ml.inference.assignment.AllocationStatus;
 import org.elasticsearch.xpack.core.ml.inference.assignment.AssignmentState;
 import org.elasticsearch.xpack.core.ml.inference.assignment.AssignmentStats;
-import org.elasticsearch.xpack.core.ml.inference.assignment.RoutingInfo;
 import org.elasticsearch.xpack.core.ml.inference.assignment.RoutingState;
 import org.elasticsearch.xpack.core.ml.inference.assignment.TrainedModelAssignment;
 
 /**
- * A started model: its assignment to this node and the process context that serves it.
+ * A started model: its allocations, spread over the ML nodes as evenly as possible, and the choice between the nodes.
  *
- * <p>A lost process is started again up to three times in 24 hours, then the assignment is failed
- * (ProcessContext#onProcessCrashHandleRestarts in Elasticsearch's ML plugin).
+ * <p>Allocations stay where they are when a node is lost: what it had is missing until it is back.
  */
-public final class Deployment implements ProcessContext.Owner {
-    private static final Logger LOGGER = LogManager.getLogger(Deployment.class);
-    private static final int RESTARTS = 3;
-    private static final Duration RESTART_PERIOD = Duration.ofDays(1);
-
+public final class Deployment {
     private final Instant startTime = Instant.now();
+    private final DeploymentOptions options;
     private final ProcessContext.Environment environment;
     private final SubscribableListener<Void> started = new SubscribableListener<>();
+    private final Map<Integer, Route> routes = new ConcurrentSkipListMap<>();
+    private final Set<Route> leaving = ConcurrentHashMap.newKeySet();
     private volatile DeploymentParams params;
-    private volatile RoutingState state = RoutingState.STARTING;
-    private volatile String reason;
-    private volatile ProcessContext context;
-    private int starts = 1;
+    private volatile boolean stopping;
 
-    Deployment(DeploymentParams params, ProcessContext.Environment environment) {
+    Deployment(DeploymentParams params, DeploymentOptions options, ProcessContext.Environment environment) {
         this.params = params;
+        this.options = options;
         this.environment = environment;
     }
 
@@ -47,49 +46,124 @@ public final class Deployment implements ProcessContext.Owner {
         return params;
     }
 
-    /** Completes when the first allocations are ready, or with the reason why they never will be. */
+    /** Completes when the first allocations are ready on every node, or with the reason why they never will be. */
     public SubscribableListener<Void> started() {
         return started;
     }
 
     AssignmentState assignmentState() {
-        return switch (state) {
-            case STARTING -> AssignmentState.STARTING;
-            case STARTED -> AssignmentState.STARTED;
-            case STOPPING, STOPPED -> AssignmentState.STOPPING;
-            case FAILED -> AssignmentState.FAILED;
-        };
+        Collection<Route> all = routes.values();
+        if (stopping) {
+            return AssignmentState.STOPPING;
+        }
+        if (params.allocations() == 0 || all.stream().anyMatch(Route::isRoutable)) {
+            return AssignmentState.STARTED;
+        }
+        boolean failed = all.isEmpty() == false && all.stream().allMatch(route -> route.state() == RoutingState.FAILED);
+        return failed ? AssignmentState.FAILED : AssignmentState.STARTING;
     }
 
-    synchronized void start() {
-        ProcessContext next = new ProcessContext(params, environment, this);
-        context = next;
-        try {
-            next.scaleTo(params.allocations());
-        } catch (UncheckedIOException e) {
-            fail(e.getMessage(), e);
+    void start() {
+        scaleTo(params.allocations());
+    }
+
+    /** Starts or retires allocations; where some stay, the queue and the counters stay. */
+    synchronized void scaleTo(int allocations) {
+        params = params.withAllocations(allocations);
+        leaving.removeIf(Route::isClosed);
+        for (int node = 1; node <= options.nodes(); node++) {
+            int share = allocations / options.nodes() + (node <= allocations % options.nodes() ? 1 : 0);
+            spread(node, share);
+        }
+        changed();
+    }
+
+    private void spread(int node, int share) {
+        Route route = routes.get(node);
+        if (route == null && share > 0) {
+            Route added = new Route(node, params, environment, this::changed);
+            routes.put(node, added);
+            added.start(share);
+        } else if (route != null && share > 0) {
+            route.scaleTo(share);
+        } else if (route != null) {
+            routes.remove(node);
+            leaving.add(route);
+            route.leave();
         }
     }
 
-    /** Starts or retires allocations; the queue and the counters stay. */
-    synchronized void scaleTo(int allocations) {
-        params = params.withAllocations(allocations);
-        context.scaleTo(allocations);
+    private void changed() {
+        Collection<Route> all = routes.values();
+        switch (assignmentState()) {
+            case STARTED -> {
+                if (all.stream().noneMatch(route -> route.state() == RoutingState.STARTING)) {
+                    started.onResponse(null);
+                }
+            }
+            case FAILED -> started.onFailure(new ElasticsearchStatusException(
+                "Could not start trained model deployment, the following nodes failed with errors [" + reason() + "]",
+                RestStatus.INTERNAL_SERVER_ERROR
+            ));
+            case STARTING, STOPPING -> { }
+        }
+    }
+
+    private String reason() {
+        return routes.values().stream().map(Route::reason).filter(Objects::nonNull).findFirst().orElse(null);
     }
 
     synchronized void stop() {
-        state = RoutingState.STOPPING;
-        context.close(ProcessContext.STOPPING, new EsRejectedExecutionException(ProcessContext.SHUT_DOWN, true));
+        stopping = true;
+        leaving.addAll(routes.values());
+        leaving.parallelStream().forEach(Route::stop);
         started.onFailure(conflict("[" + params.deploymentId() + "] was stopped before it had started"));
     }
 
-    void infer(InferenceRequest request) {
+    /**
+     * Evaluates the inputs of one request. Every text takes a queue slot of its own, on a node that is drawn for it by
+     * the weight of its allocations (TrainedModelAssignment#selectRandomNodesWeighedOnAllocations); one failed text
+     * fails them all, after all have been answered.
+     */
+    void infer(List<String> texts, Origin origin, TimeValue timeout, ActionListener<List<Evaluation>> listener) {
         ElasticsearchStatusException refusal = refusal();
         if (refusal != null) {
-            request.fail(refusal);
-        } else {
-            context.submit(request);
+            listener.onFailure(refusal);
+            return;
         }
+        Evaluation[] results = new Evaluation[texts.size()];
+        var all = new GroupedActionListener<Void>(texts.size(), listener.map(ignored -> List.of(results)));
+        for (int i = 0; i < texts.size(); i++) {
+            int slot = i;
+            submit(new InferenceRequest(texts.get(i), origin, timeout, all.map(evaluation -> {
+                results[slot] = evaluation;
+                return null;
+            })));
+        }
+    }
+
+    private void submit(InferenceRequest request) {
+        Route route = draw();
+        if (route == null) {
+            request.fail(notAllocated());
+        } else {
+            route.submit(request);
+        }
+    }
+
+    private Route draw() {
+        List<Route> open = routes.values().stream().filter(Route::isRoutable).toList();
+        if (open.isEmpty()) {
+            return null;
+        }
+        int drawn = ThreadLocalRandom.current().nextInt(open.stream().mapToInt(Route::target).sum());
+        for (Route route : open) {
+            drawn -= route.target();
+            if (drawn < 0) {
+                return route;
+            }
+        }
+        return open.getLast();
     }
 
     private ElasticsearchStatusException refusal() {
@@ -100,81 +174,49 @@ public final class Deployment implements ProcessContext.Owner {
                 RestStatus.NOT_FOUND
             );
         }
-        return switch (state) {
-            case STOPPING, STOPPED, FAILED -> conflict("Trained model [" + id + "] is [" + assignmentState() + "]");
-            case STARTING -> conflict("Trained model deployment [" + id + "] is not allocated to any nodes");
+        return switch (assignmentState()) {
+            case STOPPING, FAILED -> conflict("Trained model [" + id + "] is [" + assignmentState() + "]");
+            case STARTING -> notAllocated();
             case STARTED -> null;
         };
+    }
+
+    private ElasticsearchStatusException notAllocated() {
+        return conflict("Trained model deployment [" + params.deploymentId() + "] is not allocated to any nodes");
     }
 
     private static ElasticsearchStatusException conflict(String message) {
         return new ElasticsearchStatusException(message, RestStatus.CONFLICT);
     }
 
-    /** Looks at the queue again, after what held it back has gone. */
-    void dispatch() {
-        context.dispatch();
+    /** Looks at nodes and queues again, after a fault has come or gone. */
+    void faultsChanged() {
+        routes.values().forEach(Route::faultsChanged);
+        leaving.forEach(Route::faultsChanged);
     }
 
     /** Kills one of its processes; false when it has none. */
     public boolean crashOne() {
-        return context.crashOne();
+        return routes.values().stream().anyMatch(Route::crashOne);
     }
 
-    @Override
-    public void processStarted() {
-        state = RoutingState.STARTED;
-        started.onResponse(null);
+    private List<Route> known() {
+        return routes.values().stream().filter(route -> route.isLost() == false).toList();
     }
 
-    @Override
-    public synchronized void processCrashed(ProcessContext lost, String why) {
-        if (lost != context || state == RoutingState.STOPPING) {
-            return;
-        }
-        LOGGER.error("[{}] inference process crashed due to reason [{}]", params.deploymentId(), why);
-        if (lost.startTime.isBefore(Instant.now().minus(RESTART_PERIOD))) {
-            starts = 1;
-        }
-        if (state == RoutingState.STARTING || starts > RESTARTS) {
-            fail("inference process crashed due to reason [" + why + "]", new IllegalStateException(why));
-            return;
-        }
-        starts++;
-        start();
-        String error = "inference native process died unexpectedly with failure [" + why + "]";
-        lost.close(error, new EsRejectedExecutionException(ProcessContext.SHUT_DOWN, true));
-    }
-
-    private void fail(String why, Exception cause) {
-        reason = why;
-        state = RoutingState.FAILED;
-        context.close("inference native process died unexpectedly with failure [" + cause.getMessage() + "]", cause);
-        started.onFailure(new ElasticsearchStatusException(
-            "Could not start trained model deployment, the following nodes failed with errors [" + why + "]",
-            RestStatus.INTERNAL_SERVER_ERROR
-        ));
-    }
-
-    /** The assignment in x-pack-core's own class, which prints it. */
-    public TrainedModelAssignment assignment(DiscoveryNode node) {
-        RoutingInfo route = new RoutingInfo(context.allocations(), params.allocations(), state, reason);
-        return TrainedModelAssignment.Builder.empty(params.taskParams(Models.bytes(params.modelId())), null)
+    /** The assignment in x-pack-core's own class, which prints it and counts its allocations. */
+    public TrainedModelAssignment assignment(DiscoveryNode local) {
+        var assignment = TrainedModelAssignment.Builder.empty(params.taskParams(Models.bytes(params.modelId())), null)
             .setStartTime(startTime)
             .setMaxAssignedAllocations(params.allocations())
-            .addRoutingEntry(node.getId(), route)
             .setAssignmentState(assignmentState())
-            .setReason(reason)
-            .build();
-    }
-
-    /** Whether the deployment has come as far as {@code wait_for} asks; here there is one node, with all allocations. */
-    public AllocationStatus allocationStatus() {
-        return new AllocationStatus(state == RoutingState.STARTED ? 1 : 0, 1);
+            .setReason(reason());
+        known().forEach(route -> assignment.addRoutingEntry(MlNodes.describe(local, route.node).getId(), route.info()));
+        return assignment.build();
     }
 
     /** The statistics in x-pack-core's own class, which knows when to print what. */
-    public AssignmentStats stats(DiscoveryNode node) {
+    public AssignmentStats stats(DiscoveryNode local) {
         AssignmentStats stats = new AssignmentStats(
             params.deploymentId(),
             params.modelId(),
@@ -184,40 +226,14 @@ public final class Deployment implements ProcessContext.Owner {
             params.queueCapacity(),
             params.cacheSize(),
             startTime,
-            List.of(nodeStats(node)),
+            known().stream().map(route -> route.stats(MlNodes.describe(local, route.node))).toList(),
             params.priority()
         );
-        stats.setState(assignmentState()).setReason(reason);
-        if (state == RoutingState.STARTED || state == RoutingState.STARTING) {
-            stats.setAllocationStatus(allocationStatus());
+        TrainedModelAssignment assignment = assignment(local);
+        stats.setState(assignment.getAssignmentState()).setReason(reason());
+        if (assignment.getAssignmentState().isAnyOf(AssignmentState.STARTED, AssignmentState.STARTING)) {
+            assignment.calculateAllocationStatus().ifPresent(stats::setAllocationStatus);
         }
         return stats;
-    }
-
-    private AssignmentStats.NodeStats nodeStats(DiscoveryNode node) {
-        if (state != RoutingState.STARTED) {
-            return AssignmentStats.NodeStats.forNotStartedState(node, state, reason);
-        }
-        ProcessContext serving = context;
-        ResultStats.Snapshot results = serving.stats.snapshot();
-        return AssignmentStats.NodeStats.forStartedState(
-            node,
-            results.times().getCount(),
-            results.times().getAverage(),
-            results.timesWithoutCacheHits().getAverage(),
-            serving.pending(),
-            results.errors(),
-            results.cacheHits(),
-            serving.rejected.get(),
-            serving.timeouts.get(),
-            results.lastAccess(),
-            serving.startTime,
-            params.threadsPerAllocation(),
-            serving.allocations(),
-            results.peak(),
-            results.lastMinute(),
-            results.lastMinuteAverage(),
-            results.lastMinuteCacheHits()
-        );
     }
 }

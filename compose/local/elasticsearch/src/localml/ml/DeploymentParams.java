@@ -1,5 +1,7 @@
 package localml.ml;
 
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.elasticsearch.common.unit.ByteSizeValue;
 import org.elasticsearch.xpack.core.ml.action.StartTrainedModelDeploymentAction;
 import org.elasticsearch.xpack.core.ml.inference.assignment.Priority;
@@ -17,6 +19,31 @@ public record DeploymentParams(
     DeploymentParams withAllocations(int count) {
         return new DeploymentParams(
             modelId, deploymentId, count, threadsPerAllocation, queueCapacity, cacheSize, priority
+        );
+    }
+
+    /** As it is kept over a restart. */
+    Map<String, Object> toMap() {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("model_id", modelId);
+        map.put("deployment_id", deploymentId);
+        map.put("number_of_allocations", allocations);
+        map.put("threads_per_allocation", threadsPerAllocation);
+        map.put("queue_capacity", queueCapacity);
+        map.put("cache_bytes", cacheSize.getBytes());
+        map.put("priority", priority.toString());
+        return map;
+    }
+
+    static DeploymentParams fromMap(Map<String, Object> map) {
+        return new DeploymentParams(
+            (String) map.get("model_id"),
+            (String) map.get("deployment_id"),
+            (int) map.get("number_of_allocations"),
+            (int) map.get("threads_per_allocation"),
+            (int) map.get("queue_capacity"),
+            ByteSizeValue.ofBytes(((Number) map.get("cache_bytes")).longValue()),
+            Priority.fromString((String) map.get("priority"))
         );
     }
 

@@ -1,9 +1,7 @@
 package localml.ml;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,14 +13,12 @@ import java.util.concurrent.ThreadLocalRandom;
 import localml.fault.Faults;
 import org.elasticsearch.ElasticsearchStatusException;
 import org.elasticsearch.action.ActionListener;
-import org.elasticsearch.action.support.GroupedActionListener;
 import org.elasticsearch.common.component.AbstractLifecycleComponent;
-import org.elasticsearch.common.unit.ByteSizeValue;
+import org.elasticsearch.common.util.Maps;
 import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.rest.RestStatus;
 import org.elasticsearch.threadpool.ThreadPool;
 import org.elasticsearch.xpack.core.ml.inference.assignment.AssignmentState;
-import org.elasticsearch.xpack.core.ml.inference.assignment.Priority;
 import org.elasticsearch.xpack.core.ml.utils.ExceptionsHelper;
 
 /** The deployments of this node and the inference endpoints over them; both come back after a restart. */
@@ -34,28 +30,36 @@ public final class Deployments extends AbstractLifecycleComponent {
     private final Map<String, Deployment> deployments = new ConcurrentSkipListMap<>();
     private final Map<String, Endpoint> endpoints = new ConcurrentSkipListMap<>();
     private final Map<String, SyntheticModel.Parameters> synthetic = new ConcurrentHashMap<>();
+    private final Map<String, DeploymentOptions> options = new ConcurrentHashMap<>();
+    private final DeploymentOptions usual;
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
         Thread thread = new Thread(task, "local-ml-synthetic");
         thread.setDaemon(true);
         return thread;
     });
 
-    public Deployments(ThreadPool threadPool, Faults faults, List<String> encoderCommand, Path dataFolder, Path logFolder) {
+    /** {@code usual} are the options of deployments for which no others were set. */
+    public Deployments(ThreadPool threadPool, Faults faults, EncoderProcess.Launch launch, Path dataFolder, DeploymentOptions usual) {
         this.threadPool = threadPool;
         this.faults = faults;
-        this.launch = new EncoderProcess.Launch(encoderCommand, logFolder.resolve("encoder.log"));
+        this.launch = launch;
         this.store = new StateStore(dataFolder.resolve("local_ml.json"));
-        faults.onChange(() -> deployments.values().forEach(Deployment::dispatch));
+        this.usual = usual;
+        faults.onChange(() -> deployments.values().forEach(Deployment::faultsChanged));
     }
 
     @Override
     protected void doStart() {
         Map<String, Object> state = store.read();
-        objects(state, "synthetic").forEach(
-            o -> synthetic.put((String) o.get("deployment_id"), parameters(o))
-        );
+        named(state, "synthetic").forEach((id, kept) -> synthetic.put(id, SyntheticModel.Parameters.DEFAULT.with(kept)));
+        named(state, "options").forEach((id, kept) -> options.put(id, usual.with(kept)));
         objects(state, "endpoints").stream().map(Endpoint::fromMap).forEach(e -> endpoints.put(e.id(), e));
-        objects(state, "deployments").stream().map(Deployments::params).forEach(this::launch);
+        objects(state, "deployments").stream().map(DeploymentParams::fromMap).forEach(this::launch);
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Map<String, Map<String, Object>> named(Map<String, Object> state, String key) {
+        return (Map<String, Map<String, Object>>) state.getOrDefault(key, Map.of());
     }
 
     @SuppressWarnings("unchecked")
@@ -120,7 +124,8 @@ public final class Deployments extends AbstractLifecycleComponent {
         Evaluator.Factory factory = Models.isSynthetic(params.modelId())
             ? events -> SyntheticModel.start(timer, () -> synthetic(params.deploymentId()), events)
             : events -> EncoderProcess.start(launch, params, events);
-        Deployment deployment = new Deployment(params, new ProcessContext.Environment(threadPool, faults, factory));
+        var environment = new ProcessContext.Environment(threadPool, faults, factory);
+        Deployment deployment = new Deployment(params, options(params.deploymentId()), environment);
         deployments.put(params.deploymentId(), deployment);
         deployment.start();
         return deployment;
@@ -168,27 +173,14 @@ public final class Deployments extends AbstractLifecycleComponent {
         return best.isEmpty() ? null : best.get(ThreadLocalRandom.current().nextInt(best.size()));
     }
 
-    /**
-     * Evaluates texts by a deployment or model id. Every text is a request of its own and takes a queue slot of its
-     * own; one failed text fails them all, after all have been answered.
-     */
+    /** Evaluates texts by a deployment or model id. */
     public void infer(String id, List<String> texts, Origin origin, TimeValue timeout, ActionListener<List<Evaluation>> listener) {
         Deployment deployment = pick(id);
         if (deployment == null) {
             listener.onFailure(notDeployed(id));
             return;
         }
-        Evaluation[] results = new Evaluation[texts.size()];
-        var all = new GroupedActionListener<Void>(
-            texts.size(), listener.map(ignored -> List.of(results))
-        );
-        for (int i = 0; i < texts.size(); i++) {
-            int slot = i;
-            deployment.infer(new InferenceRequest(texts.get(i), origin, timeout, all.map(evaluation -> {
-                results[slot] = evaluation;
-                return null;
-            })));
-        }
+        deployment.infer(texts, origin, timeout, listener);
     }
 
     private static Exception notDeployed(String id) {
@@ -215,75 +207,46 @@ public final class Deployments extends AbstractLifecycleComponent {
         persist();
     }
 
-    // ---- the synthetic model's parameters
+    // ---- what is set for one deployment, which need not exist yet
 
     SyntheticModel.Parameters synthetic(String deploymentId) {
         return synthetic.getOrDefault(deploymentId, SyntheticModel.Parameters.DEFAULT);
     }
 
-    /** The synthetic model's parameters as this deployment uses them, by their names. */
-    public Map<String, Object> syntheticParameters(String deploymentId) {
-        SyntheticModel.Parameters p = synthetic(deploymentId);
-        Map<String, Object> map = new LinkedHashMap<>();
-        map.put("base_ms", p.baseMs());
-        map.put("ms_per_token", p.msPerToken());
-        map.put("sigma", p.sigma());
-        return map;
+    private DeploymentOptions options(String deploymentId) {
+        return options.getOrDefault(deploymentId, usual);
     }
 
-    /** Changes the given parameters for the requests that this deployment takes from now on; it need not exist yet. */
+    /** The synthetic model's parameters as this deployment uses them, by their names. */
+    public Map<String, Object> syntheticParameters(String deploymentId) {
+        return synthetic(deploymentId).toMap();
+    }
+
+    /** Changes the given parameters for the requests that this deployment takes from now on. */
     public synchronized void setSyntheticParameters(String deploymentId, Map<String, Object> changes) {
-        Map<String, Object> merged = syntheticParameters(deploymentId);
-        merged.putAll(changes);
-        synthetic.put(deploymentId, parameters(merged));
+        synthetic.put(deploymentId, synthetic(deploymentId).with(changes));
         persist();
     }
 
-    private static SyntheticModel.Parameters parameters(Map<String, Object> map) {
-        return new SyntheticModel.Parameters(number(map, "base_ms"), number(map, "ms_per_token"), number(map, "sigma"));
+    /** What this deployment will find around it at its next start, by names. */
+    public Map<String, Object> optionsOf(String deploymentId) {
+        return options(deploymentId).toMap();
     }
 
-    private static double number(Map<String, Object> map, String key) {
-        return ((Number) map.get(key)).doubleValue();
+    /** Changes the given options for the next start of this deployment. */
+    public synchronized void setOptions(String deploymentId, Map<String, Object> changes) {
+        options.put(deploymentId, options(deploymentId).with(changes));
+        persist();
     }
 
     // ---- persistence
 
     private void persist() {
         Map<String, Object> state = new LinkedHashMap<>();
-        state.put("deployments", deployments.values().stream().map(d -> toMap(d.params())).toList());
+        state.put("deployments", deployments.values().stream().map(d -> d.params().toMap()).toList());
         state.put("endpoints", endpoints.values().stream().map(Endpoint::toMap).toList());
-        List<Map<String, Object>> parameters = new ArrayList<>();
-        synthetic.keySet().forEach(id -> {
-            Map<String, Object> map = new HashMap<>(syntheticParameters(id));
-            map.put("deployment_id", id);
-            parameters.add(map);
-        });
-        state.put("synthetic", parameters);
+        state.put("synthetic", Maps.transformValues(synthetic, SyntheticModel.Parameters::toMap));
+        state.put("options", Maps.transformValues(options, DeploymentOptions::toMap));
         store.write(state);
-    }
-
-    private static Map<String, Object> toMap(DeploymentParams params) {
-        Map<String, Object> map = new LinkedHashMap<>();
-        map.put("model_id", params.modelId());
-        map.put("deployment_id", params.deploymentId());
-        map.put("number_of_allocations", params.allocations());
-        map.put("threads_per_allocation", params.threadsPerAllocation());
-        map.put("queue_capacity", params.queueCapacity());
-        map.put("cache_bytes", params.cacheSize().getBytes());
-        map.put("priority", params.priority().toString());
-        return map;
-    }
-
-    private static DeploymentParams params(Map<String, Object> map) {
-        return new DeploymentParams(
-            (String) map.get("model_id"),
-            (String) map.get("deployment_id"),
-            (int) map.get("number_of_allocations"),
-            (int) map.get("threads_per_allocation"),
-            (int) map.get("queue_capacity"),
-            ByteSizeValue.ofBytes(((Number) map.get("cache_bytes")).longValue()),
-            Priority.fromString((String) map.get("priority"))
-        );
     }
 }

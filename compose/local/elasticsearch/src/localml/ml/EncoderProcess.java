@@ -28,7 +28,7 @@ import org.elasticsearch.xcontent.json.JsonXContent;
  * As with the native process, requests are written ahead: the child reads and tokenizes the next text while its model
  * is at work. It ends when its standard input is closed, so that it can't outlive this JVM.
  */
-final class EncoderProcess implements Evaluator {
+public final class EncoderProcess implements Evaluator {
     private static final Logger LOGGER = LogManager.getLogger(EncoderProcess.class);
     private static final long GRACE_SECONDS = 5;
     /** One is computed and one waits in the pipe, which is enough to keep the model busy. */
@@ -43,7 +43,7 @@ final class EncoderProcess implements Evaluator {
     private volatile boolean closing;
 
     /** How to start a child: its command, and the file that takes its standard error. */
-    record Launch(List<String> command, Path log) {}
+    public record Launch(List<String> command, Path log) {}
 
     static EncoderProcess start(Launch launch, DeploymentParams params, Events events) {
         if (launch.command().isEmpty()) {

@@ -18,7 +18,7 @@ import org.elasticsearch.rest.RestStatus;
 import org.elasticsearch.threadpool.ThreadPool;
 
 /**
- * The queue, the allocations and the counters of a deployment, from one start of its process to the next.
+ * The queue, the allocations and the counters of a deployment on one node, from one start of its process to the next.
  *
  * <p>Elasticsearch runs one native process per deployment and node, with a thread per allocation; here every
  * allocation has a process of its own, but they live and die together as that one process does: when one dies, what
@@ -32,7 +32,7 @@ final class ProcessContext implements Evaluator.Events {
 
     /** Told when the first allocations are ready, or when the process is lost. */
     interface Owner {
-        void processStarted();
+        void processStarted(ProcessContext context);
 
         void processCrashed(ProcessContext context, String reason);
     }
@@ -54,6 +54,7 @@ final class ProcessContext implements Evaluator.Events {
     private final Set<InferenceRequest> inFlight = new LinkedHashSet<>();
     private int target;
     private boolean announced;
+    private boolean draining;
     private boolean closed;
 
     ProcessContext(DeploymentParams params, Environment environment, Owner owner) {
@@ -95,6 +96,10 @@ final class ProcessContext implements Evaluator.Events {
     /** Queued and being computed (DeploymentManager#getStats); only the queued part is bounded. */
     synchronized int pending() {
         return queue.size() + inFlight.size();
+    }
+
+    synchronized boolean isClosed() {
+        return closed;
     }
 
     void submit(InferenceRequest request) {
@@ -211,6 +216,7 @@ final class ProcessContext implements Evaluator.Events {
                 request.succeed(evaluation);
             }
         });
+        closeWhenDrained();
     }
 
     @Override
@@ -225,7 +231,7 @@ final class ProcessContext implements Evaluator.Events {
             announced |= first;
         }
         if (first) {
-            owner.processStarted();
+            owner.processStarted(this);
         }
         // The target may have shrunk while this one started.
         adjust();
@@ -253,17 +259,46 @@ final class ProcessContext implements Evaluator.Events {
         return victim != null && victim.crash();
     }
 
+    /** Ends when what it was given is done. */
+    void drain() {
+        synchronized (this) {
+            draining = true;
+        }
+        closeWhenDrained();
+    }
+
+    private void closeWhenDrained() {
+        synchronized (this) {
+            if (draining == false || pending() > 0) {
+                return;
+            }
+        }
+        var shutDown = new EsRejectedExecutionException(SHUT_DOWN, true);
+        environment.threadPool().generic().execute(() -> close(STOPPING, shutDown));
+    }
+
+    /** Ends everything at once, as if its node had lost its power. */
+    void kill(String inFlightError) {
+        List<Evaluator> evaluators = shutDown(inFlightError, new EsRejectedExecutionException(SHUT_DOWN, true));
+        evaluators.forEach(Evaluator::crash);
+        evaluators.forEach(Evaluator::close);
+    }
+
     /**
      * Ends everything: what was being computed fails with {@code inFlightError}, what was queued with
      * {@code queuedFailure}.
      */
     void close(String inFlightError, Exception queuedFailure) {
+        shutDown(inFlightError, queuedFailure).parallelStream().forEach(Evaluator::close);
+    }
+
+    private List<Evaluator> shutDown(String inFlightError, Exception queuedFailure) {
         List<Evaluator> evaluators = new ArrayList<>();
         List<InferenceRequest> computed;
         List<InferenceRequest> queued;
         synchronized (this) {
             if (closed) {
-                return;
+                return evaluators;
             }
             closed = true;
             evaluators.addAll(starting);
@@ -274,7 +309,7 @@ final class ProcessContext implements Evaluator.Events {
         }
         computed.forEach(request -> request.fail(inferenceError(inFlightError)));
         queued.forEach(request -> request.fail(queuedFailure));
-        evaluators.parallelStream().forEach(Evaluator::close);
+        return evaluators;
     }
 
     private static ElasticsearchStatusException inferenceError(String error) {

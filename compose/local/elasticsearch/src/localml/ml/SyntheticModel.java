@@ -1,5 +1,6 @@
 package localml.ml;
 
+import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -28,6 +29,25 @@ final class SyntheticModel implements Evaluator {
             if (baseMs < 0 || msPerToken < 0 || sigma < 0) {
                 throw new IllegalArgumentException("base_ms, ms_per_token and sigma can't be negative");
             }
+        }
+
+        /** By the names that the API gives them. */
+        Map<String, Object> toMap() {
+            Map<String, Object> map = new LinkedHashMap<>();
+            map.put("base_ms", baseMs);
+            map.put("ms_per_token", msPerToken);
+            map.put("sigma", sigma);
+            return map;
+        }
+
+        /** The same with some of them changed; what it does not know is an IllegalArgumentException. */
+        Parameters with(Map<String, Object> changes) {
+            Map<String, Object> merged = Changes.merge(toMap(), changes);
+            return new Parameters(number(merged, "base_ms"), number(merged, "ms_per_token"), number(merged, "sigma"));
+        }
+
+        private static double number(Map<String, Object> map, String key) {
+            return ((Number) map.get(key)).doubleValue();
         }
 
         double timeMs(String text, int tokens) {

@@ -1,27 +1,26 @@
 package localml.rest;
 
 import java.io.IOException;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import java.util.TreeSet;
 import localml.fault.Fault;
 import localml.fault.Faults;
 import localml.fault.Kind;
 import org.elasticsearch.ResourceNotFoundException;
 import org.elasticsearch.client.internal.node.NodeClient;
 import org.elasticsearch.common.util.Maps;
+import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.rest.RestRequest;
 import org.elasticsearch.rest.RestResponse;
 import org.elasticsearch.rest.RestStatus;
 import org.elasticsearch.xcontent.XContentBuilder;
 import org.elasticsearch.xcontent.XContentParser;
 
-/** {@code /_local/...}: faults for tests and the synthetic model's parameters; the only routes that Elasticsearch lacks. */
+/**
+ * {@code /_local/...}: faults for tests, the synthetic model's parameters, and what a deployment finds around it; the
+ * only routes that Elasticsearch lacks.
+ */
 public final class RestLocal extends DeploymentHandler {
-    private static final Set<String> SYNTHETIC_KEYS = Set.of("base_ms", "ms_per_token", "sigma");
-
     private final Faults faults;
 
     public RestLocal(Services services, Faults faults) {
@@ -42,7 +41,9 @@ public final class RestLocal extends DeploymentHandler {
             new Route(RestRequest.Method.PUT, "/_local/faults/{name}"),
             new Route(RestRequest.Method.DELETE, "/_local/faults/{name}"),
             new Route(RestRequest.Method.GET, "/_local/synthetic/{deployment_id}"),
-            new Route(RestRequest.Method.PUT, "/_local/synthetic/{deployment_id}")
+            new Route(RestRequest.Method.PUT, "/_local/synthetic/{deployment_id}"),
+            new Route(RestRequest.Method.GET, "/_local/deployments/{deployment_id}"),
+            new Route(RestRequest.Method.PUT, "/_local/deployments/{deployment_id}")
         );
     }
 
@@ -53,7 +54,14 @@ public final class RestLocal extends DeploymentHandler {
         Map<String, Object> body = body(request);
         RestRequest.Method method = request.method();
         return channel -> {
-            Map<String, Object> answer = deploymentId == null ? faults(method, name, body) : synthetic(method, deploymentId, body);
+            Map<String, Object> answer;
+            if (deploymentId == null) {
+                answer = faults(method, name, body);
+            } else if (request.path().startsWith("/_local/synthetic/")) {
+                answer = synthetic(method, deploymentId, body);
+            } else {
+                answer = options(method, deploymentId, body);
+            }
             XContentBuilder json = channel.newBuilder().map(answer);
             channel.sendResponse(new RestResponse(RestStatus.OK, json));
         };
@@ -80,10 +88,19 @@ public final class RestLocal extends DeploymentHandler {
     }
 
     private void set(Fault fault) {
-        if (fault.kind() != Kind.CRASH_PROCESS) {
-            faults.set(fault);
+        if (fault.kind() == Kind.CRASH_PROCESS) {
+            crash(fault);
             return;
         }
+        faults.set(fault);
+        double seconds = fault.number("seconds", 0);
+        if (seconds > 0) {
+            TimeValue after = TimeValue.timeValueMillis(Math.round(seconds * 1000));
+            services.threadPool().schedule(() -> faults.expire(fault), after, services.threadPool().generic());
+        }
+    }
+
+    private void crash(Fault fault) {
         String deploymentId = fault.text("deployment", null);
         if (services.deployments().require(deploymentId).crashOne() == false) {
             throw new IllegalArgumentException("deployment [" + deploymentId + "] has no process that could be killed");
@@ -92,18 +109,15 @@ public final class RestLocal extends DeploymentHandler {
 
     private Map<String, Object> synthetic(RestRequest.Method method, String deploymentId, Map<String, Object> body) {
         if (method == RestRequest.Method.PUT) {
-            Set<String> unknown = new TreeSet<>(body.keySet());
-            unknown.removeAll(SYNTHETIC_KEYS);
-            if (unknown.isEmpty() == false) {
-                throw new IllegalArgumentException("unknown keys " + unknown + ", known are " + new TreeSet<>(SYNTHETIC_KEYS));
-            }
-            body.forEach((key, value) -> {
-                if ((value instanceof Number) == false) {
-                    throw new IllegalArgumentException("[" + key + "] must be a number");
-                }
-            });
             services.deployments().setSyntheticParameters(deploymentId, body);
         }
-        return new LinkedHashMap<>(services.deployments().syntheticParameters(deploymentId));
+        return services.deployments().syntheticParameters(deploymentId);
+    }
+
+    private Map<String, Object> options(RestRequest.Method method, String deploymentId, Map<String, Object> body) {
+        if (method == RestRequest.Method.PUT) {
+            services.deployments().setOptions(deploymentId, body);
+        }
+        return services.deployments().optionsOf(deploymentId);
     }
 }
