@@ -136,7 +136,18 @@ async def test_starting_answers_with_the_assignment(sandbox):
         ({"queue_capacity": 100_001}, 400, VALIDATION, "[queue_capacity] must be less than 100000"),
         ({"priority": "low", "number_of_allocations": 2}, 400, VALIDATION, "low"),
         ({"deployment_id": ".elser_model_2"}, 400, STATUS, "is the same as an another model"),
-        ({"adaptive_allocations": {"enabled": True}}, 400, "illegal_argument_exception", "is not provided"),
+        (
+            {"adaptive_allocations": {"enabled": True}, "number_of_allocations": 2},
+            400,
+            VALIDATION,
+            "[number_of_allocations] cannot be set if adaptive allocations is enabled",
+        ),
+        (
+            {"adaptive_allocations": {"enabled": True, "min_number_of_allocations": 3, "max_number_of_allocations": 2}},
+            400,
+            VALIDATION,
+            "min_number_of_allocations",
+        ),
     ],
 )
 async def test_a_wrong_start_is_refused_and_leaves_nothing(sandbox, options, status, kind, text):

@@ -147,7 +147,7 @@ async def test_a_node_that_loses_its_allocations_finishes_what_it_has(sandbox):
     assert [len(answer) for answer in answers] == [1] * 12
 
 
-@pytest.mark.parametrize("wrong", [{"nodes": 0}, {"nodes": "two"}, {"racks": 1}])
+@pytest.mark.parametrize("wrong", [{"nodes": 0}, {"nodes": "two"}, {"racks": 1}, {"scale_to_zero_ms": 0}])
 async def test_options_that_make_no_sense_are_refused(sandbox, wrong):
     deployment = await sandbox.launch()
     assert (await refusal(deployment.local(**wrong)))[:2] == (400, "illegal_argument_exception")

@@ -18,6 +18,8 @@ async def test_deployments_endpoints_and_documents_come_back_with_counters_at_ze
     times = {"base_ms": 3, "ms_per_token": 0, "sigma": 0}
     others = encoders(stack.elasticsearch.pid)
     synthetic = await sandbox.deployment(times=times, queue_capacity=9, number_of_allocations=2, cache_size="1mb")
+    limits = {"enabled": True, "min_number_of_allocations": 2, "max_number_of_allocations": 3}
+    adaptive = await sandbox.launch(adaptive_allocations=limits, local={"nodes": 2})
     encoder = await sandbox.deployment(".elser_model_2")
     own = encoders(stack.elasticsearch.pid) - others
     index, pipeline = await sandbox.index(), await sandbox.pipeline(encoder.id)
@@ -42,6 +44,9 @@ async def test_deployments_endpoints_and_documents_come_back_with_counters_at_ze
     stats = await synthetic.stats()
     kept = (stats["queue_capacity"], stats["number_of_allocations"], stats["cache_size"])
     assert kept == (9, 2, "1mb")
+    await adaptive.await_state("started")
+    assert (await adaptive.stats())["adaptive_allocations"] == limits
+    assert [node["number_of_allocations"] for node in await adaptive.nodes()] == [1, 1]
     await synthetic.infer("a")
     assert (await synthetic.node())["average_inference_time_ms"] == 3.0
     assert await encoder.infer("the same text") == tokens

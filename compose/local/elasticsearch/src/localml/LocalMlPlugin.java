@@ -32,6 +32,7 @@ import org.elasticsearch.common.settings.SettingsFilter;
 import org.elasticsearch.common.util.BigArrays;
 import org.elasticsearch.common.util.PageCacheRecycler;
 import org.elasticsearch.common.util.concurrent.ThreadContext;
+import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.env.Environment;
 import org.elasticsearch.features.NodeFeature;
 import org.elasticsearch.http.HttpPreRequest;
@@ -85,13 +86,28 @@ public final class LocalMlPlugin extends Plugin implements ActionPlugin, Analysi
     /** Over how many ML nodes the allocations of a deployment are spread; all of them live in this one server. */
     private static final Setting<Integer> NODES = Setting.intSetting("local_ml.nodes", 1, 1, Setting.Property.NodeScope);
 
+    /** The tick of adaptive allocations, which is fixed in Elasticsearch. */
+    private static final Setting<TimeValue> ADAPTIVE_INTERVAL = Setting.positiveTimeSetting(
+        "local_ml.adaptive_allocations.interval", TimeValue.timeValueSeconds(10), Setting.Property.NodeScope
+    );
+
+    private static final Setting<TimeValue> SCALE_TO_ZERO_TIME = Setting.positiveTimeSetting(
+        "xpack.ml.trained_models.adaptive_allocations.scale_to_zero_time", TimeValue.timeValueHours(24), Setting.Property.NodeScope
+    );
+
+    private static final Setting<TimeValue> SCALE_UP_COOLDOWN_TIME = Setting.positiveTimeSetting(
+        "xpack.ml.trained_models.adaptive_allocations.scale_up_cooldown_time",
+        TimeValue.timeValueMinutes(5),
+        Setting.Property.NodeScope
+    );
+
     private final Faults faults = new Faults();
     private IngestService ingestService;
     private Handlers handlers;
 
     @Override
     public List<Setting<?>> getSettings() {
-        return List.of(ENCODER_COMMAND, QUEUE_CAPACITY, NODES);
+        return List.of(ENCODER_COMMAND, QUEUE_CAPACITY, NODES, ADAPTIVE_INTERVAL, SCALE_TO_ZERO_TIME, SCALE_UP_COOLDOWN_TIME);
     }
 
     @Override
@@ -107,7 +123,7 @@ public final class LocalMlPlugin extends Plugin implements ActionPlugin, Analysi
         Settings settings = environment.settings();
         var launch = new EncoderProcess.Launch(command(settings), environment.logsDir().resolve("encoder.log"));
         Deployments deployments = new Deployments(
-            services.threadPool(), faults, launch, environment.dataDirs()[0], new DeploymentOptions(NODES.get(settings))
+            services.threadPool(), faults, launch, environment.dataDirs()[0], options(settings)
         );
         int queueCapacity = QUEUE_CAPACITY.get(settings);
         InferenceEndpoints endpoints = new InferenceEndpoints(deployments, queueCapacity);
@@ -115,6 +131,15 @@ public final class LocalMlPlugin extends Plugin implements ActionPlugin, Analysi
             deployments, endpoints, faults, services.clusterService(), services.threadPool(), queueCapacity
         );
         return List.of(deployments, endpoints);
+    }
+
+    private static DeploymentOptions options(Settings settings) {
+        return new DeploymentOptions(
+            NODES.get(settings),
+            ADAPTIVE_INTERVAL.get(settings).millis(),
+            SCALE_TO_ZERO_TIME.get(settings).millis(),
+            SCALE_UP_COOLDOWN_TIME.get(settings).millis()
+        );
     }
 
     private static List<String> command(Settings settings) {

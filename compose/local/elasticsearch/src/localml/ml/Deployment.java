@@ -2,6 +2,7 @@ package localml.ml;
 
 import java.time.Instant;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -9,6 +10,9 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import java.util.function.IntUnaryOperator;
 import org.elasticsearch.ElasticsearchStatusException;
 import org.elasticsearch.action.ActionListener;
 import org.elasticsearch.action.support.GroupedActionListener;
@@ -16,6 +20,8 @@ import org.elasticsearch.action.support.SubscribableListener;
 import org.elasticsearch.cluster.node.DiscoveryNode;
 import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.rest.RestStatus;
+import org.elasticsearch.threadpool.Scheduler;
+import org.elasticsearch.xpack.core.ml.inference.assignment.AdaptiveAllocationsSettings;
 import org.elasticsearch.xpack.core.ml.inference.assignment.AssignmentState;
 import org.elasticsearch.xpack.core.ml.inference.assignment.AssignmentStats;
 import org.elasticsearch.xpack.core.ml.inference.assignment.RoutingState;
@@ -33,13 +39,27 @@ public final class Deployment {
     private final SubscribableListener<Void> started = new SubscribableListener<>();
     private final Map<Integer, Route> routes = new ConcurrentSkipListMap<>();
     private final Set<Route> leaving = ConcurrentHashMap.newKeySet();
+    private final AllocationWaiters waiters;
+    private final Consumer<IntUnaryOperator> rescale;
     private volatile DeploymentParams params;
+    private volatile AdaptiveAllocations adaptive;
     private volatile boolean stopping;
+    private Scheduler.Cancellable ticks;
 
-    Deployment(DeploymentParams params, DeploymentOptions options, ProcessContext.Environment environment) {
+    /**
+     * What a deployment needs from its node.
+     *
+     * @param waiting how many requests wait for allocations of all deployments
+     * @param rescale changes the number of allocations, given what it is, and keeps it
+     */
+    record Node(ProcessContext.Environment environment, AtomicInteger waiting, Consumer<IntUnaryOperator> rescale) {}
+
+    Deployment(DeploymentParams params, DeploymentOptions options, Node node) {
         this.params = params;
         this.options = options;
-        this.environment = environment;
+        this.environment = node.environment();
+        this.rescale = node.rescale();
+        this.waiters = new AllocationWaiters(params.deploymentId(), environment.threadPool(), node.waiting());
     }
 
     public DeploymentParams params() {
@@ -65,10 +85,41 @@ public final class Deployment {
 
     void start() {
         scaleTo(params.allocations());
+        adapt(params.adaptive());
+    }
+
+    /** Begins, changes or ends adaptive allocations; null ends them. */
+    synchronized void adapt(AdaptiveAllocationsSettings settings) {
+        params = params.withAdaptive(settings);
+        if (params.isAdaptive() && ticks == null) {
+            adaptive = new AdaptiveAllocations(options);
+            TimeValue interval = TimeValue.timeValueMillis(options.adaptiveIntervalMs());
+            ticks = environment.threadPool().scheduleWithFixedDelay(this::tick, interval, environment.threadPool().generic());
+        } else if (params.isAdaptive() == false && ticks != null) {
+            ticks.cancel();
+            ticks = null;
+        }
+    }
+
+    private void tick() {
+        Map<Integer, AdaptiveAllocations.Counters> counters = new HashMap<>();
+        routes.forEach((node, route) -> {
+            if (route.isRoutable()) {
+                counters.put(node, route.counters());
+            }
+        });
+        DeploymentParams now = params;
+        if (now.isAdaptive() && now.allocations() > 0) {
+            int wanted = adaptive.tick(counters, now.allocations(), now.adaptive());
+            rescale.accept(current -> wanted);
+        }
     }
 
     /** Starts or retires allocations; where some stay, the queue and the counters stay. */
     synchronized void scaleTo(int allocations) {
+        if (stopping) {
+            return;
+        }
         params = params.withAllocations(allocations);
         leaving.removeIf(Route::isClosed);
         for (int node = 1; node <= options.nodes(); node++) {
@@ -101,11 +152,18 @@ public final class Deployment {
                     started.onResponse(null);
                 }
             }
-            case FAILED -> started.onFailure(new ElasticsearchStatusException(
-                "Could not start trained model deployment, the following nodes failed with errors [" + reason() + "]",
-                RestStatus.INTERNAL_SERVER_ERROR
-            ));
+            case FAILED -> {
+                started.onFailure(serverError(
+                    "Could not start trained model deployment, the following nodes failed with errors [" + reason() + "]"
+                ));
+                waiters.fail(serverError(
+                    noAllocation("all nodes have failed with errors [" + reason() + "]")
+                ));
+            }
             case STARTING, STOPPING -> { }
+        }
+        if (all.stream().anyMatch(Route::isRoutable)) {
+            waiters.release();
         }
     }
 
@@ -115,13 +173,17 @@ public final class Deployment {
 
     synchronized void stop() {
         stopping = true;
+        if (ticks != null) {
+            ticks.cancel();
+        }
+        waiters.fail(conflict(noAllocation("model assignment has been removed")));
         leaving.addAll(routes.values());
         leaving.parallelStream().forEach(Route::stop);
         started.onFailure(conflict("[" + params.deploymentId() + "] was stopped before it had started"));
     }
 
     /**
-     * Evaluates the inputs of one request. Every text takes a queue slot of its own, on a node that is drawn for it by
+     * Evaluates the inputs of one request, if need be after a wait for the first allocation. Every text takes a queue slot of its own, on a node that is drawn for it by
      * the weight of its allocations (TrainedModelAssignment#selectRandomNodesWeighedOnAllocations); one failed text
      * fails them all, after all have been answered.
      */
@@ -129,8 +191,26 @@ public final class Deployment {
         ElasticsearchStatusException refusal = refusal();
         if (refusal != null) {
             listener.onFailure(refusal);
-            return;
+        } else if (draw() != null) {
+            submit(texts, origin, timeout, listener);
+        } else if (params.startsFromZero()) {
+            waiters.add(timeout, listener.delegateFailureAndWrap((next, ignored) -> submit(texts, origin, timeout, next)));
+            environment.threadPool().generic().execute(this::startFromZero);
+        } else {
+            listener.onFailure(notAllocated());
         }
+    }
+
+    private void startFromZero() {
+        if (params.allocations() == 0) {
+            adaptive.wake();
+        }
+        rescale.accept(current -> Math.max(current, 1));
+        // An allocation may have come between the look and the wait.
+        changed();
+    }
+
+    private void submit(List<String> texts, Origin origin, TimeValue timeout, ActionListener<List<Evaluation>> listener) {
         Evaluation[] results = new Evaluation[texts.size()];
         var all = new GroupedActionListener<Void>(texts.size(), listener.map(ignored -> List.of(results)));
         for (int i = 0; i < texts.size(); i++) {
@@ -176,9 +256,16 @@ public final class Deployment {
         }
         return switch (assignmentState()) {
             case STOPPING, FAILED -> conflict("Trained model [" + id + "] is [" + assignmentState() + "]");
-            case STARTING -> notAllocated();
-            case STARTED -> null;
+            case STARTING, STARTED -> null;
         };
+    }
+
+    private String noAllocation(String why) {
+        return "[" + params.deploymentId() + "] Error waiting for a model allocation, " + why;
+    }
+
+    private static ElasticsearchStatusException serverError(String message) {
+        return new ElasticsearchStatusException(message, RestStatus.INTERNAL_SERVER_ERROR);
     }
 
     private ElasticsearchStatusException notAllocated() {
@@ -206,7 +293,7 @@ public final class Deployment {
 
     /** The assignment in x-pack-core's own class, which prints it and counts its allocations. */
     public TrainedModelAssignment assignment(DiscoveryNode local) {
-        var assignment = TrainedModelAssignment.Builder.empty(params.taskParams(Models.bytes(params.modelId())), null)
+        var assignment = TrainedModelAssignment.Builder.empty(params.taskParams(Models.bytes(params.modelId())), params.adaptive())
             .setStartTime(startTime)
             .setMaxAssignedAllocations(params.allocations())
             .setAssignmentState(assignmentState())
@@ -222,7 +309,7 @@ public final class Deployment {
             params.modelId(),
             params.threadsPerAllocation(),
             params.allocations(),
-            null,
+            params.adaptive(),
             params.queueCapacity(),
             params.cacheSize(),
             startTime,

@@ -4,9 +4,14 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.elasticsearch.common.unit.ByteSizeValue;
 import org.elasticsearch.xpack.core.ml.action.StartTrainedModelDeploymentAction;
+import org.elasticsearch.xpack.core.ml.inference.assignment.AdaptiveAllocationsSettings;
 import org.elasticsearch.xpack.core.ml.inference.assignment.Priority;
 
-/** With what a deployment was started; all but the number of allocations stays until it is stopped. */
+/**
+ * With what a deployment was started; all but its allocations stays until it is stopped.
+ *
+ * @param adaptive null when the number of allocations was given
+ */
 public record DeploymentParams(
     String modelId,
     String deploymentId,
@@ -14,11 +19,30 @@ public record DeploymentParams(
     int threadsPerAllocation,
     int queueCapacity,
     ByteSizeValue cacheSize,
-    Priority priority
+    Priority priority,
+    AdaptiveAllocationsSettings adaptive
 ) {
+    boolean isAdaptive() {
+        return adaptive != null && Boolean.TRUE.equals(adaptive.getEnabled());
+    }
+
+    /** Whether it may be without any allocation, and gets one with the first request. */
+    boolean startsFromZero() {
+        Integer least = isAdaptive() ? adaptive.getMinNumberOfAllocations() : Integer.valueOf(1);
+        return least == null || least == 0;
+    }
+
     DeploymentParams withAllocations(int count) {
+        return with(count, adaptive);
+    }
+
+    DeploymentParams withAdaptive(AdaptiveAllocationsSettings settings) {
+        return with(allocations, settings);
+    }
+
+    private DeploymentParams with(int count, AdaptiveAllocationsSettings settings) {
         return new DeploymentParams(
-            modelId, deploymentId, count, threadsPerAllocation, queueCapacity, cacheSize, priority
+            modelId, deploymentId, count, threadsPerAllocation, queueCapacity, cacheSize, priority, settings
         );
     }
 
@@ -32,6 +56,9 @@ public record DeploymentParams(
         map.put("queue_capacity", queueCapacity);
         map.put("cache_bytes", cacheSize.getBytes());
         map.put("priority", priority.toString());
+        if (adaptive != null) {
+            map.put("adaptive_allocations", Adaptive.toMap(adaptive));
+        }
         return map;
     }
 
@@ -43,7 +70,8 @@ public record DeploymentParams(
             (int) map.get("threads_per_allocation"),
             (int) map.get("queue_capacity"),
             ByteSizeValue.ofBytes(((Number) map.get("cache_bytes")).longValue()),
-            Priority.fromString((String) map.get("priority"))
+            Priority.fromString((String) map.get("priority")),
+            Adaptive.fromMap(map.get("adaptive_allocations"))
         );
     }
 

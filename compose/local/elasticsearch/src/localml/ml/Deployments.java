@@ -10,19 +10,28 @@ import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntUnaryOperator;
 import localml.fault.Faults;
+import org.apache.logging.log4j.LogManager;
+import org.apache.logging.log4j.Logger;
 import org.elasticsearch.ElasticsearchStatusException;
 import org.elasticsearch.action.ActionListener;
+import org.elasticsearch.action.ActionRequestValidationException;
+import org.elasticsearch.common.ValidationException;
 import org.elasticsearch.common.component.AbstractLifecycleComponent;
 import org.elasticsearch.common.util.Maps;
 import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.rest.RestStatus;
 import org.elasticsearch.threadpool.ThreadPool;
+import org.elasticsearch.xpack.core.ml.inference.assignment.AdaptiveAllocationsSettings;
 import org.elasticsearch.xpack.core.ml.inference.assignment.AssignmentState;
 import org.elasticsearch.xpack.core.ml.utils.ExceptionsHelper;
 
 /** The deployments of this node and the inference endpoints over them; both come back after a restart. */
 public final class Deployments extends AbstractLifecycleComponent {
+    private static final Logger LOGGER = LogManager.getLogger(Deployments.class);
+
     private final ThreadPool threadPool;
     private final Faults faults;
     private final EncoderProcess.Launch launch;
@@ -32,6 +41,7 @@ public final class Deployments extends AbstractLifecycleComponent {
     private final Map<String, SyntheticModel.Parameters> synthetic = new ConcurrentHashMap<>();
     private final Map<String, DeploymentOptions> options = new ConcurrentHashMap<>();
     private final DeploymentOptions usual;
+    private final AtomicInteger waiting = new AtomicInteger();
     private final ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor(task -> {
         Thread thread = new Thread(task, "local-ml-synthetic");
         thread.setDaemon(true);
@@ -125,7 +135,8 @@ public final class Deployments extends AbstractLifecycleComponent {
             ? events -> SyntheticModel.start(timer, () -> synthetic(params.deploymentId()), events)
             : events -> EncoderProcess.start(launch, params, events);
         var environment = new ProcessContext.Environment(threadPool, faults, factory);
-        Deployment deployment = new Deployment(params, options(params.deploymentId()), environment);
+        var node = new Deployment.Node(environment, waiting, change -> rescale(params.deploymentId(), change));
+        Deployment deployment = new Deployment(params, options(params.deploymentId()), node);
         deployments.put(params.deploymentId(), deployment);
         deployment.start();
         return deployment;
@@ -141,11 +152,51 @@ public final class Deployments extends AbstractLifecycleComponent {
         }
     }
 
-    public synchronized Deployment scale(String deploymentId, int allocations) {
+    /**
+     * Changes the number of allocations, or whether and how it adapts, whichever is given
+     * (TrainedModelAssignmentClusterService).
+     */
+    public synchronized Deployment update(String deploymentId, Integer allocations, AdaptiveAllocationsSettings adaptive) {
         Deployment deployment = require(deploymentId);
-        deployment.scaleTo(allocations);
+        if (adaptive != null) {
+            deployment.adapt(merged(deployment.params().adaptive(), adaptive));
+        }
+        if (allocations != null) {
+            if (deployment.params().isAdaptive()) {
+                throw new ValidationException().addValidationError(
+                    "[number_of_allocations] cannot be set if adaptive allocations is enabled"
+                );
+            }
+            deployment.scaleTo(allocations);
+        }
         persist();
         return deployment;
+    }
+
+    private static AdaptiveAllocationsSettings merged(AdaptiveAllocationsSettings now, AdaptiveAllocationsSettings changes) {
+        if (changes == AdaptiveAllocationsSettings.RESET_PLACEHOLDER) {
+            return null;
+        }
+        AdaptiveAllocationsSettings merged = now == null ? changes : now.merge(changes);
+        ActionRequestValidationException invalid = merged.validate();
+        if (invalid != null) {
+            throw invalid;
+        }
+        return merged;
+    }
+
+    private synchronized void rescale(String deploymentId, IntUnaryOperator change) {
+        Deployment deployment = deployments.get(deploymentId);
+        if (deployment == null) {
+            return;
+        }
+        int now = deployment.params().allocations();
+        int wanted = change.applyAsInt(now);
+        if (wanted != now) {
+            LOGGER.info("[{}] scaled from [{}] to [{}] allocations", deploymentId, now, wanted);
+            deployment.scaleTo(wanted);
+            persist();
+        }
     }
 
     /** Whether {@code id} names a deployment or a model with deployments (TrainedModelAssignmentUtils). */

@@ -8,10 +8,12 @@ import org.elasticsearch.ElasticsearchStatusException;
 import org.elasticsearch.ResourceAlreadyExistsException;
 import org.elasticsearch.ResourceNotFoundException;
 import org.elasticsearch.action.ActionListener;
+import org.elasticsearch.action.ActionRequestValidationException;
 import org.elasticsearch.common.ValidationException;
 import org.elasticsearch.common.unit.ByteSizeValue;
 import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.rest.RestStatus;
+import org.elasticsearch.xpack.core.ml.inference.assignment.AdaptiveAllocationsSettings;
 import org.elasticsearch.xpack.core.ml.inference.assignment.Priority;
 import org.elasticsearch.xpack.core.ml.utils.ExceptionsHelper;
 
@@ -26,6 +28,9 @@ public final class InferenceEndpoints {
         Map.of("num_threads", 1, "num_allocations", 1, "model_id", Models.ELSER),
         defaultChunking()
     );
+    private static final String NUM_ALLOCATIONS = "num_allocations";
+    private static final String ADAPTIVE = "adaptive_allocations";
+
     private final Deployments deployments;
     private final int queueCapacity;
 
@@ -107,12 +112,23 @@ public final class InferenceEndpoints {
         return new DeploymentParams(
             model,
             endpoint.id(),
-            (int) settings.get("num_allocations"),
+            allocations(settings),
             (int) settings.get("num_threads"),
             queueCapacity,
             ByteSizeValue.ofBytes(Models.bytes(model)),
-            Priority.NORMAL
+            Priority.NORMAL,
+            Adaptive.fromMap(settings.get(ADAPTIVE))
         );
+    }
+
+    /** As StartTrainedModelDeploymentAction.Request counts them: adaptive ones begin with their minimum, or one. */
+    private static int allocations(Map<String, Object> settings) {
+        AdaptiveAllocationsSettings adaptive = Adaptive.fromMap(settings.get(ADAPTIVE));
+        if (settings.get(NUM_ALLOCATIONS) instanceof Integer given) {
+            return given;
+        }
+        Integer least = adaptive.getMinNumberOfAllocations();
+        return least == null || least == 0 ? 1 : least;
     }
 
     /** Checks the body of a PUT and gives it the form in which the API prints it. */
@@ -153,11 +169,19 @@ public final class InferenceEndpoints {
 
     private static Map<String, Object> own(Map<String, Object> given) {
         ValidationException errors = new ValidationException();
-        if (given.containsKey("adaptive_allocations")) {
-            errors.addValidationError("[adaptive_allocations] is not provided by the local ML node, use [num_allocations]");
+        if (given.containsKey(ADAPTIVE)) {
+            ActionRequestValidationException invalid = Adaptive.fromMap(given.get(ADAPTIVE)).validate();
+            if (invalid != null) {
+                errors.addValidationErrors(invalid.validationErrors());
+            }
+        } else if (given.containsKey(NUM_ALLOCATIONS) == false) {
+            errors.addValidationError(
+                "[service_settings] does not contain one of the required settings [" + NUM_ALLOCATIONS + ", " + ADAPTIVE + "]"
+            );
         }
-        for (String key : List.of("num_allocations", "num_threads")) {
-            if ((given.get(key) instanceof Integer number && number > 0) == false) {
+        for (String key : List.of(NUM_ALLOCATIONS, "num_threads")) {
+            boolean optional = key.equals(NUM_ALLOCATIONS) && given.containsKey(key) == false;
+            if (optional == false && (given.get(key) instanceof Integer number && number > 0) == false) {
                 errors.addValidationError("[service_settings] does not contain the required setting [" + key + "]");
             }
         }
@@ -166,8 +190,10 @@ public final class InferenceEndpoints {
         }
         errors.throwIfValidationErrorsExist();
         Map<String, Object> settings = new LinkedHashMap<>();
-        for (String key : List.of("num_allocations", "num_threads", "model_id")) {
-            settings.put(key, given.get(key));
+        for (String key : List.of(NUM_ALLOCATIONS, "num_threads", "model_id", ADAPTIVE)) {
+            if (given.containsKey(key)) {
+                settings.put(key, given.get(key));
+            }
         }
         return settings;
     }

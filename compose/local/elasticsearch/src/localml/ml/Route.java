@@ -192,6 +192,16 @@ final class Route implements ProcessContext.Owner {
         context.close(died(cause.getMessage()), cause);
     }
 
+    /** What adaptive allocations look at. */
+    AdaptiveAllocations.Counters counters() {
+        ProcessContext serving = context;
+        ResultStats.Snapshot results = serving.stats.snapshot();
+        long failures = results.errors() + serving.timeouts.get() + serving.rejected.get();
+        return new AdaptiveAllocations.Counters(
+            results.times().getCount(), serving.pending(), failures, results.times().getSum() / 1000.0
+        );
+    }
+
     RoutingInfo info() {
         return new RoutingInfo(context.allocations(), target, state, reason);
     }

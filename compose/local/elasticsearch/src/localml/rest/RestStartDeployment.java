@@ -44,11 +44,6 @@ public final class RestStartDeployment extends DeploymentHandler {
         if (invalid != null) {
             throw invalid;
         }
-        if (request.getAdaptiveAllocationsSettings() != null) {
-            throw new IllegalArgumentException(
-                "[adaptive_allocations] is not provided by the local ML node, use [number_of_allocations]"
-            );
-        }
         return channel -> start(request, inContext(new RestToXContentListener<>(channel)));
     }
 
@@ -115,7 +110,8 @@ public final class RestStartDeployment extends DeploymentHandler {
             request.getThreadsPerAllocation(),
             request.getQueueCapacity(),
             cacheSize,
-            request.getPriority()
+            request.getPriority(),
+            request.getAdaptiveAllocationsSettings()
         );
     }
 }

@@ -11,7 +11,7 @@ import org.elasticsearch.rest.action.RestToXContentListener;
 import org.elasticsearch.xpack.core.ml.action.CreateTrainedModelAssignmentAction.Response;
 import org.elasticsearch.xpack.core.ml.action.UpdateTrainedModelDeploymentAction.Request;
 
-/** {@code POST _ml/trained_models/{model_id}/deployment/_update}: the number of allocations, live. */
+/** {@code POST _ml/trained_models/{model_id}/deployment/_update}: the allocations, live. */
 public final class RestUpdateDeployment extends DeploymentHandler {
     public RestUpdateDeployment(Services services) {
         super(services);
@@ -38,10 +38,8 @@ public final class RestUpdateDeployment extends DeploymentHandler {
         if (invalid != null) {
             throw invalid;
         }
-        if (request.getNumberOfAllocations() == null || request.getAdaptiveAllocationsSettings() != null) {
-            throw new IllegalArgumentException(
-                "[number_of_allocations] is missing; the local ML node does not provide [adaptive_allocations]"
-            );
+        if (request.getNumberOfAllocations() == null && request.getAdaptiveAllocationsSettings() == null) {
+            throw new IllegalArgumentException("[number_of_allocations] and [adaptive_allocations] are both missing");
         }
         return channel -> services.threadPool().generic().execute(
             ActionRunnable.supply(new RestToXContentListener<Response>(channel), () -> update(request))
@@ -49,7 +47,9 @@ public final class RestUpdateDeployment extends DeploymentHandler {
     }
 
     private Response update(Request request) {
-        Deployment deployment = services.deployments().scale(request.getDeploymentId(), request.getNumberOfAllocations());
+        Deployment deployment = services.deployments().update(
+            request.getDeploymentId(), request.getNumberOfAllocations(), request.getAdaptiveAllocationsSettings()
+        );
         return new Response(deployment.assignment(services.clusterService().localNode()));
     }
 }
