@@ -27,8 +27,8 @@ class Deployment(msgspec.Struct, frozen=True):
     state: str = ""
     reason: str = ""
     allocation_state: str = ""
-    nodes: int = 0
-    target_nodes: int = 0
+    allocated: int = 0
+    target: int = 0
     number_of_allocations: int = 0
     adaptive: bool = False
     threads_per_allocation: int = 1
@@ -37,12 +37,12 @@ class Deployment(msgspec.Struct, frozen=True):
 
     @property
     def ready(self) -> bool:
-        """Whether each node that is to have it has it."""
+        """Whether all allocations are there."""
         return self.allocation_state == READY
 
     def describe(self) -> str:
-        """Return state, nodes and reason for people."""
-        text = f"{self.allocation_state or self.state or 'unknown'}, {self.nodes} of {self.target_nodes} nodes"
+        """Return state, allocations and reason for people."""
+        text = f"{self.allocation_state or self.state or 'unknown'}, {self.allocated} of {self.target} allocations"
         return f"{text}: {self.reason}" if self.reason else text
 
 
@@ -90,8 +90,8 @@ def _deployment(entry: Json, found: Json) -> Deployment:
         state=found.get("state", ""),
         reason=found.get("reason", "") or _routing_reason(found),
         allocation_state=status.get("state", ""),
-        nodes=status.get("allocation_count", 0),
-        target_nodes=status.get("target_allocation_count", 0),
+        allocated=status.get("allocation_count", 0),
+        target=status.get("target_allocation_count", 0),
         number_of_allocations=found.get("number_of_allocations", 0),
         adaptive=found.get("adaptive_allocations", {}).get("enabled", False),
         threads_per_allocation=found.get("threads_per_allocation", 1),

@@ -27,7 +27,7 @@ def test_reason_of_a_node_is_told():
     status = {"allocation_count": 0, "target_allocation_count": 2, "state": "starting"}
     entry = {"deployment_stats": {"deployment_id": "d", "model_id": "m", "allocation_status": status, "nodes": nodes}}
     deployed = read({"trained_model_stats": [entry]}, "d")
-    assert deployed.describe() == "starting, 0 of 2 nodes: not enough memory"
+    assert deployed.describe() == "starting, 0 of 2 allocations: not enough memory"
     assert not deployed.ready
 
 

@@ -98,13 +98,13 @@ async def test_a_deployment_is_waited_for_with_progress(steps):
     elastic.polls_until_ready = 30
     await ensure_deployment(elastic, deployment(), HandClock(), 60.0, steps.append)
     assert [step.state for step in steps] == ["waiting", "waiting", "waiting", "started"]
-    assert str(steps[1]) == "deployment for_ingest: waiting (starting, 0 of 1 nodes, 5 s)"
+    assert str(steps[1]) == "deployment for_ingest: waiting (starting, 0 of 1 allocations, 5 s)"
 
 
 async def test_a_deployment_that_is_not_ready_in_time_is_named_with_state_and_reason():
     elastic = FakeResources()
     elastic.polls_until_ready = 1_000
-    with pytest.raises(DeploymentNotReady, match="'for_ingest' is not ready after 10 s: starting, 0 of 1 nodes"):
+    with pytest.raises(DeploymentNotReady, match="'for_ingest' is not ready after 10 s: starting, 0 of 1 allocations"):
         await ensure_deployment(elastic, deployment(), HandClock(), 10.0, silent)
 
 
@@ -113,7 +113,7 @@ async def test_a_failed_deployment_is_not_waited_for():
     elastic._deploy("for_ingest", ".elser_model_2", 1)
     elastic.deployments["for_ingest"] |= {"state": "failed", "reason": "no memory"}
     clock = HandClock()
-    with pytest.raises(DeploymentNotReady, match="starting, 0 of 1 nodes: no memory"):
+    with pytest.raises(DeploymentNotReady, match="starting, 0 of 1 allocations: no memory"):
         await ensure_deployment(elastic, deployment(), clock, 10.0, silent)
     assert clock.now == 0.0
 
