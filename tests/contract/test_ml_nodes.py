@@ -147,6 +147,24 @@ async def test_a_node_that_loses_its_allocations_finishes_what_it_has(sandbox):
     assert [len(answer) for answer in answers] == [1] * 12
 
 
+async def test_a_node_that_is_killed_while_it_finishes_what_it_has_takes_that_with_it(sandbox):
+    deployment = await sandbox.deployment(times=BY_THE_WORD, number_of_allocations=2, local={"nodes": 2})
+    requests = [sandbox.background(deployment.infer(LONG)) for _ in range(24)]
+
+    async def all_there():
+        return sum(of_each(await deployment.nodes(), "number_of_pending_requests")) == 24
+
+    await until(all_there, "all requests at the nodes")
+    kept, leaving = of_each(await deployment.nodes(), "number_of_pending_requests")
+    await deployment.scale(1)
+    fault = await sandbox.fault("kill_node", node=2, deployment=deployment.id)
+    done, pending = await asyncio.wait(requests, timeout=1)
+    failures = [await refusal(request) for request in done]
+    assert (failures.count(NODE_LOST), failures.count(SHUT_DOWN), len(pending)) == (1, leaving - 1, kept)
+    await sandbox.heal(fault)
+    assert len(await deployment.nodes()) == 1
+
+
 @pytest.mark.parametrize("wrong", [{"nodes": 0}, {"nodes": "two"}, {"racks": 1}, {"scale_to_zero_ms": 0}])
 async def test_options_that_make_no_sense_are_refused(sandbox, wrong):
     deployment = await sandbox.launch()

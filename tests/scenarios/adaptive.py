@@ -72,12 +72,15 @@ class Demand:
 
     def allocations(self, present: int, bounds: Adaptive) -> int:
         """Return how many there should be where there are `present`."""
-        if math.isnan(self._rate.value) or math.isnan(self._time.value):
+        if math.isnan(self._rate.value):
             return present
+        least, most = self._rate.less(), self._rate.more()
+        if not math.isnan(self._time.value):  # before the first inference one is taken for a second
+            least, most = least * self._time.less(), most * self._time.more()
         wanted = max(1, present)
-        while self._rate.less() * self._time.less() / wanted > UP_ABOVE:
+        while least / wanted > UP_ABOVE:
             wanted += 1
-        while wanted > 1 and self._rate.more() * self._time.more() / (wanted - 1) < DOWN_BELOW:
+        while wanted > 1 and most / (wanted - 1) < DOWN_BELOW:
             wanted -= 1
         wanted = min(bounds.most, max(bounds.least, wanted))
         self._changed = wanted != present

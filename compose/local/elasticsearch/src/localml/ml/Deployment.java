@@ -160,7 +160,8 @@ public final class Deployment {
                     noAllocation("all nodes have failed with errors [" + reason() + "]")
                 ));
             }
-            case STARTING, STOPPING -> { }
+            case STOPPING -> waiters.fail(conflict(noAllocation("model assignment has been removed")));
+            case STARTING -> { }
         }
         if (all.stream().anyMatch(Route::isRoutable)) {
             waiters.release();
@@ -176,16 +177,18 @@ public final class Deployment {
         if (ticks != null) {
             ticks.cancel();
         }
-        waiters.fail(conflict(noAllocation("model assignment has been removed")));
+        // Also tells who waits; one that begins to wait later looks again by itself.
+        changed();
         leaving.addAll(routes.values());
         leaving.parallelStream().forEach(Route::stop);
         started.onFailure(conflict("[" + params.deploymentId() + "] was stopped before it had started"));
     }
 
     /**
-     * Evaluates the inputs of one request, if need be after a wait for the first allocation. Every text takes a queue slot of its own, on a node that is drawn for it by
-     * the weight of its allocations (TrainedModelAssignment#selectRandomNodesWeighedOnAllocations); one failed text
-     * fails them all, after all have been answered.
+     * Evaluates the inputs of one request, if need be after a wait for the first allocation. Every text takes a queue
+     * slot of its own, on a node that is drawn for it by the weight of its allocations
+     * (TrainedModelAssignment#selectRandomNodesWeighedOnAllocations); one failed text fails them all, after all have
+     * been answered.
      */
     void infer(List<String> texts, Origin origin, TimeValue timeout, ActionListener<List<Evaluation>> listener) {
         ElasticsearchStatusException refusal = refusal();

@@ -121,26 +121,28 @@ final class Route implements ProcessContext.Owner {
 
     /** Looks at its node and its queue again. */
     void faultsChanged() {
-        boolean down = environment.faults().isNodeDown(params.deploymentId(), node);
-        if (down != lost) {
-            nodeChanged(down);
+        if (nodeChanged()) {
             changed.run();
         } else if (lost == false) {
             context.dispatch();
         }
     }
 
-    private synchronized void nodeChanged(boolean down) {
-        if (state == RoutingState.STOPPING) {
-            return;
+    /** Whether the node went or came back since the last look; a route that is leaving does not come back with it. */
+    private synchronized boolean nodeChanged() {
+        boolean down = environment.faults().isNodeDown(params.deploymentId(), node);
+        boolean leaving = state == RoutingState.STOPPING;
+        if (down == lost || (leaving && down == false)) {
+            return false;
         }
         if (down) {
-            state = RoutingState.STOPPED;
+            state = leaving ? state : RoutingState.STOPPED;
             context.kill(died(NODE_LOST));
             lost = true;
         } else {
             start(target);
         }
+        return true;
     }
 
     private static String died(String why) {

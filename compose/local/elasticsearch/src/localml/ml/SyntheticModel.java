@@ -51,8 +51,14 @@ final class SyntheticModel implements Evaluator {
         }
 
         double timeMs(String text, int tokens) {
-            double gaussian = new SplittableRandom(hash(text)).nextGaussian();
-            return baseMs + msPerToken * tokens * Math.exp(sigma * gaussian);
+            return baseMs + msPerToken * tokens * Math.exp(sigma * gaussian(new SplittableRandom(hash(text))));
+        }
+
+        /** Box and Muller: unlike SplittableRandom#nextGaussian it is the same in every JDK and easily repeated elsewhere. */
+        private static double gaussian(SplittableRandom random) {
+            double first = random.nextDouble();
+            double second = random.nextDouble();
+            return Math.sqrt(-2 * Math.log(1 - first)) * Math.cos(2 * Math.PI * second);
         }
 
         /** FNV-1a over 64 bits: unlike String#hashCode it differs for nearly all texts. */
