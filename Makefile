@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 DEMO_FLAGS := $(if $(filter 1,$(ONCE)),--once)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check docs local bench refusals bursts searches scenarios chaos constraints clean
+.PHONY: help setup demo test check docs local bench encoder refusals bursts searches scenarios chaos constraints clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 20
@@ -43,6 +43,9 @@ constraints: ## resolve constraints.txt anew (needs uv; UPGRADE=1: to the newest
 
 bench: setup ## what the data path costs beside the encoder, side by side with other clients
 	$(BIN)/python -m tests.bench $(ARGS)
+
+encoder: setup ## how busy the real encoder is kept and with which queue, side by side with other clients (about half an hour)
+	$(BIN)/python -m tests.bench.encoder $(ARGS)
 
 refusals: setup ## what becomes of documents while some are refused, side by side with other clients
 	$(BIN)/python -m tests.bench.refusals $(ARGS)

@@ -6,7 +6,6 @@ below the deployment's capacity, and a proxy that sees what is sent. Who ends is
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,8 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from compose.local.process import end_with_parent
 from compose.local.stack import Stack
+from tests.bench.process import Client
 from tests.bench.scripts import Job
 from tests.fixtures.elastic import Elastic
 from tests.fixtures.films import films, records_of
@@ -54,28 +53,7 @@ class Lane:
     share: float
     case: Scenario
     recorder: Recorder
-    command: list[str]
-    log: Path
-    starts: int = 0
-    process: subprocess.Popen[bytes] | None = None
-
-    def tend(self) -> None:
-        """Start the client, and start it again when it has ended."""
-        if self.process is None or self.process.poll() is not None:
-            self.starts += 1
-            with self.log.open("ab") as output:
-                self.process = subprocess.Popen(
-                    [sys.executable, "-m", *self.command],
-                    stdout=output,
-                    stderr=output,
-                    preexec_fn=end_with_parent,  # noqa: PLW1509 - there is one thread that starts processes, the main one
-                )
-
-    def end(self) -> None:
-        """End the client."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+    running: Client
 
 
 def main() -> None:
@@ -101,7 +79,7 @@ def main() -> None:
         _produce(lanes, given.seconds, given.rate)
         _await_all(lanes, given.grace)
         for lane in lanes:
-            lane.end()
+            lane.running.end()
         _show([HEAD, *(_row(lane) for lane in lanes)])
 
 
@@ -124,11 +102,11 @@ def _lane(client: str, share: float, case: Scenario) -> Iterator[Lane]:
         job = Job(bootstrap, proxy.url, case.topic, case.index, f"{case.name}-elser")
         usual = ["tests.bench.scripts", client, json.dumps(asdict(job))]
         command = ["streamer", "run", "--config", str(case.config)] if client == "ours" else usual
-        lane = Lane(client, share, case, recorder, command, case.config.with_suffix(".log"))
+        lane = Lane(client, share, case, recorder, Client(command, case.config.with_suffix(".log")))
         try:
             yield lane
         finally:
-            lane.end()
+            lane.running.end()
 
 
 def _prepare(lane: Lane, rate: float) -> None:
@@ -145,7 +123,7 @@ def _produce(lanes: list[Lane], seconds: float, rate: float) -> None:
         due = min(round((time.monotonic() - began) * rate), round(seconds * rate))
         batch = [next(records) for _ in range(due - given)]
         for lane in lanes:
-            lane.tend()
+            lane.running.tend()
             lane.case.send(batch)
         given = due
         time.sleep(TICK_S)
@@ -155,7 +133,7 @@ def _await_all(lanes: list[Lane], grace: float) -> None:
     deadline = time.monotonic() + grace
     while time.monotonic() < deadline and any(_missing(lane) for lane in lanes):
         for lane in lanes:
-            lane.tend()
+            lane.running.tend()
         time.sleep(TICK_S)
 
 
@@ -181,7 +159,7 @@ def _row(lane: Lane) -> tuple[str, ...]:
         f"{lane.share:.0%}",
         *(f"{count:,}" for count in counts),
         f"{inferences / max(1, indexed):.2f}",
-        str(lane.starts - 1),
+        str(lane.running.starts - 1),
     )
 
 

@@ -16,9 +16,10 @@ from typing import Any
 import faust
 from confluent_kafka import Consumer
 from elasticsearch import AsyncElasticsearch, Elasticsearch
-from elasticsearch.helpers import async_bulk, streaming_bulk
+from elasticsearch.helpers import async_bulk, parallel_bulk, streaming_bulk
 
 CHUNK = 500
+THREADS = 5
 WITHIN_S = 1.0
 TIMEOUT_S = 300.0
 CAREFUL = {"raise_on_error": False, "max_retries": 5}
@@ -58,6 +59,23 @@ def streaming(job: Job, **options: Any) -> None:
                 consumer.commit(asynchronous=False)
 
 
+def parallel(job: Job) -> None:
+    """A consumer, `parallel_bulk` with five bulks at a time, and a commit after them."""
+    settings = {"bootstrap.servers": job.bootstrap, "group.id": job.topic, "session.timeout.ms": 6_000}
+    start = {"auto.offset.reset": "earliest", "enable.auto.commit": False}
+    client = Elasticsearch(job.url, request_timeout=TIMEOUT_S)
+    with closing(Consumer(settings | start)) as consumer:
+        consumer.subscribe([job.topic])
+        while True:
+            values = [message.value() or b"" for message in consumer.consume(THREADS * CHUNK, WITHIN_S)]
+            given = actions(job, values)
+            done = parallel_bulk(client, given, thread_count=THREADS, chunk_size=CHUNK, raise_on_error=False)
+            failed = sum(not fine for fine, _ in done)
+            sys.stderr.write(f"{failed} of {len(values)} not indexed\n")
+            if values:
+                consumer.commit(asynchronous=False)
+
+
 def agent(job: Job, **options: Any) -> None:
     """A Faust agent over `take`, and `async_bulk`."""
     folder = tempfile.mkdtemp()
@@ -87,7 +105,7 @@ def agent(job: Job, **options: Any) -> None:
 
 def main(client: str, job: str) -> None:
     given = Job(**json.loads(job))
-    runners = {"streaming_bulk": streaming, "faust": agent}
+    runners = {"streaming_bulk": streaming, "parallel_bulk": parallel, "faust": agent}
     name, _, careful = client.partition("-")
     runners[name](given, **(CAREFUL if careful else {}))
 

@@ -133,7 +133,7 @@ def test_the_time_of_an_inference_is_learnt_anew_after_a_change_of_allocations_o
 
 
 def test_they_go_to_zero_when_the_time_without_requests_is_over_and_may_begin_again(arithmetic):
-    arithmetic.scaler(0, 4, zero_after_s=25)
+    arithmetic.scaler(0, 4, zero_after_s=20)
     wanted = [arithmetic.tick(requests, NOTHING, 1) for requests in (1, 0, 0, 0)]
     assert wanted == [1, 1, 1, 0]
     arithmetic.tell("wake")
@@ -141,7 +141,7 @@ def test_they_go_to_zero_when_the_time_without_requests_is_over_and_may_begin_ag
 
 
 def test_with_a_minimum_they_never_go_to_zero(arithmetic):
-    arithmetic.scaler(1, 4, zero_after_s=25)
+    arithmetic.scaler(1, 4, zero_after_s=20)
     assert [arithmetic.tick(0, NOTHING, 1) for _ in range(10)] == [1] * 10
 
 

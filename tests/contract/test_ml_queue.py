@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.contract.sandbox import BY_THE_WORD, LONG, error_of, refusal
+from tests.contract.sandbox import BY_THE_WORD, JSON_HEADERS, LONG, error_of, refusal
 
 QUEUE_FULL = (429, "es_rejected_execution_exception", "inference process queue is full. Unable to execute command")
 SHUT_DOWN = (429, "es_rejected_execution_exception", "inference process worker service has shutdown")
@@ -52,6 +52,24 @@ async def test_each_input_of_a_document_takes_a_slot(sandbox):
     await deployment.await_node(number_of_pending_requests=4, rejected_execution_count=2)
     await sandbox.heal(fault)
     assert [item["index"]["status"] for item in (await bulk)["items"]] == [201, 201, 429]
+
+
+async def test_the_node_tells_how_long_each_has_waited(sandbox, client):
+    times = {"base_ms": 40, "ms_per_token": 0.5, "sigma": 0}
+    deployment = await sandbox.deployment(times=times, number_of_allocations=2, local={"nodes": 2})
+    index, pipeline = await sandbox.index(), await sandbox.pipeline(deployment.id)
+    await sandbox.bulk(index, ["one"] * 12, pipeline)
+    path = f"/_local/work/{deployment.id}"
+    nodes = (await client.perform_request("GET", path, headers=JSON_HEADERS)).body["nodes"]
+    assert sorted(nodes) == ["1", "2"]
+    assert sum(node["taken"] for node in nodes.values()) == 12
+    assert sum(node["worked_ms"] for node in nodes.values()) == 12 * 40.5
+    for node in nodes.values():
+        waits = node["last_waits_ms"]
+        assert len(waits) == node["taken"]
+        # Each has waited for those before it; the enqueueing of a bulk takes a moment itself.
+        assert all(waited > 40.5 * place - 20 for place, waited in enumerate(waits))
+        assert waits[0] < 40
 
 
 async def test_the_queue_is_free_again_after_it_was_full(sandbox):

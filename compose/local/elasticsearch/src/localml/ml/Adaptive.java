@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.elasticsearch.action.ActionRequestValidationException;
 import org.elasticsearch.common.xcontent.XContentHelper;
 import org.elasticsearch.xcontent.XContentParser;
 import org.elasticsearch.xcontent.XContentParserConfiguration;
@@ -20,6 +21,19 @@ final class Adaptive {
         map.put("max_number_of_allocations", settings.getMaxNumberOfAllocations());
         map.values().removeIf(value -> value == null);
         return map;
+    }
+
+    /** The settings after changes; null when they reset them. What makes no sense then is refused as a request is. */
+    static AdaptiveAllocationsSettings merge(AdaptiveAllocationsSettings now, AdaptiveAllocationsSettings changes) {
+        if (changes == AdaptiveAllocationsSettings.RESET_PLACEHOLDER) {
+            return null;
+        }
+        AdaptiveAllocationsSettings merged = now == null ? changes : now.merge(changes);
+        ActionRequestValidationException invalid = merged.validate();
+        if (invalid != null) {
+            throw invalid;
+        }
+        return merged;
     }
 
     /** Null for null; what is no such setting is an IllegalArgumentException. */

@@ -17,15 +17,12 @@ import org.elasticsearch.ElasticsearchStatusException;
 import org.elasticsearch.action.ActionListener;
 import org.elasticsearch.action.support.GroupedActionListener;
 import org.elasticsearch.action.support.SubscribableListener;
-import org.elasticsearch.cluster.node.DiscoveryNode;
 import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.rest.RestStatus;
 import org.elasticsearch.threadpool.Scheduler;
 import org.elasticsearch.xpack.core.ml.inference.assignment.AdaptiveAllocationsSettings;
 import org.elasticsearch.xpack.core.ml.inference.assignment.AssignmentState;
-import org.elasticsearch.xpack.core.ml.inference.assignment.AssignmentStats;
 import org.elasticsearch.xpack.core.ml.inference.assignment.RoutingState;
-import org.elasticsearch.xpack.core.ml.inference.assignment.TrainedModelAssignment;
 
 /**
  * A started model: its allocations, spread over the ML nodes as evenly as possible, and the choice between the nodes.
@@ -33,7 +30,7 @@ import org.elasticsearch.xpack.core.ml.inference.assignment.TrainedModelAssignme
  * <p>Allocations stay where they are when a node is lost: what it had is missing until it is back.
  */
 public final class Deployment {
-    private final Instant startTime = Instant.now();
+    final Instant startTime = Instant.now();
     private final DeploymentOptions options;
     private final ProcessContext.Environment environment;
     private final SubscribableListener<Void> started = new SubscribableListener<>();
@@ -168,7 +165,8 @@ public final class Deployment {
         }
     }
 
-    private String reason() {
+    /** Why a node has failed, or null. */
+    String reason() {
         return routes.values().stream().map(Route::reason).filter(Objects::nonNull).findFirst().orElse(null);
     }
 
@@ -290,40 +288,8 @@ public final class Deployment {
         return routes.values().stream().anyMatch(Route::crashOne);
     }
 
-    private List<Route> known() {
+    /** What the cluster knows of its nodes: nothing of those that are lost. */
+    List<Route> known() {
         return routes.values().stream().filter(route -> route.isLost() == false).toList();
-    }
-
-    /** The assignment in x-pack-core's own class, which prints it and counts its allocations. */
-    public TrainedModelAssignment assignment(DiscoveryNode local) {
-        var assignment = TrainedModelAssignment.Builder.empty(params.taskParams(Models.bytes(params.modelId())), params.adaptive())
-            .setStartTime(startTime)
-            .setMaxAssignedAllocations(params.allocations())
-            .setAssignmentState(assignmentState())
-            .setReason(reason());
-        known().forEach(route -> assignment.addRoutingEntry(MlNodes.describe(local, route.node).getId(), route.info()));
-        return assignment.build();
-    }
-
-    /** The statistics in x-pack-core's own class, which knows when to print what. */
-    public AssignmentStats stats(DiscoveryNode local) {
-        AssignmentStats stats = new AssignmentStats(
-            params.deploymentId(),
-            params.modelId(),
-            params.threadsPerAllocation(),
-            params.allocations(),
-            params.adaptive(),
-            params.queueCapacity(),
-            params.cacheSize(),
-            startTime,
-            known().stream().map(route -> route.stats(MlNodes.describe(local, route.node))).toList(),
-            params.priority()
-        );
-        TrainedModelAssignment assignment = assignment(local);
-        stats.setState(assignment.getAssignmentState()).setReason(reason());
-        if (assignment.getAssignmentState().isAnyOf(AssignmentState.STARTED, AssignmentState.STARTING)) {
-            assignment.calculateAllocationStatus().ifPresent(stats::setAllocationStatus);
-        }
-        return stats;
     }
 }

@@ -17,7 +17,6 @@ import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.elasticsearch.ElasticsearchStatusException;
 import org.elasticsearch.action.ActionListener;
-import org.elasticsearch.action.ActionRequestValidationException;
 import org.elasticsearch.common.ValidationException;
 import org.elasticsearch.common.component.AbstractLifecycleComponent;
 import org.elasticsearch.common.util.Maps;
@@ -159,7 +158,7 @@ public final class Deployments extends AbstractLifecycleComponent {
     public synchronized Deployment update(String deploymentId, Integer allocations, AdaptiveAllocationsSettings adaptive) {
         Deployment deployment = require(deploymentId);
         if (adaptive != null) {
-            deployment.adapt(merged(deployment.params().adaptive(), adaptive));
+            deployment.adapt(Adaptive.merge(deployment.params().adaptive(), adaptive));
         }
         if (allocations != null) {
             if (deployment.params().isAdaptive()) {
@@ -171,18 +170,6 @@ public final class Deployments extends AbstractLifecycleComponent {
         }
         persist();
         return deployment;
-    }
-
-    private static AdaptiveAllocationsSettings merged(AdaptiveAllocationsSettings now, AdaptiveAllocationsSettings changes) {
-        if (changes == AdaptiveAllocationsSettings.RESET_PLACEHOLDER) {
-            return null;
-        }
-        AdaptiveAllocationsSettings merged = now == null ? changes : now.merge(changes);
-        ActionRequestValidationException invalid = merged.validate();
-        if (invalid != null) {
-            throw invalid;
-        }
-        return merged;
     }
 
     private synchronized void rescale(String deploymentId, IntUnaryOperator change) {

@@ -27,7 +27,16 @@ final class InferenceQueue {
         return true;
     }
 
+    /** The next one, or null; who timed out in the queue is skipped, not computed (AbstractPyTorchAction#doRun). */
     InferenceRequest poll() {
+        InferenceRequest first = take();
+        while (first != null && first.isNotified()) {
+            first = take();
+        }
+        return first;
+    }
+
+    private InferenceRequest take() {
         InferenceRequest first = high.poll();
         return first != null ? first : normal.poll();
     }

@@ -11,10 +11,8 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import localml.fault.Faults;
-import org.elasticsearch.ElasticsearchStatusException;
 import org.elasticsearch.common.util.concurrent.EsRejectedExecutionException;
 import org.elasticsearch.core.TimeValue;
-import org.elasticsearch.rest.RestStatus;
 import org.elasticsearch.threadpool.ThreadPool;
 
 /**
@@ -44,6 +42,7 @@ final class ProcessContext implements Evaluator.Events {
     final AtomicInteger rejected = new AtomicInteger();
     final AtomicInteger timeouts = new AtomicInteger();
     final ResultStats stats = new ResultStats(System::currentTimeMillis);
+    final Waits waits = new Waits();
     private final String deploymentId;
     private final Environment environment;
     private final Owner owner;
@@ -103,25 +102,13 @@ final class ProcessContext implements Evaluator.Events {
     }
 
     void submit(InferenceRequest request) {
-        scheduleTimeout(request);
+        request.startTimer(environment.threadPool(), timeouts::incrementAndGet);
         EsRejectedExecutionException refusal = enqueue(request);
         if (refusal != null) {
             request.fail(refusal, rejected::incrementAndGet);
             return;
         }
         dispatch();
-    }
-
-    private void scheduleTimeout(InferenceRequest request) {
-        if (request.timeout.equals(TimeValue.MAX_VALUE)) {
-            return;
-        }
-        request.timer(environment.threadPool().schedule(() -> {
-            String message = "timeout [" + request.timeout + "] waiting for inference result";
-            request.fail(
-                new ElasticsearchStatusException(message, RestStatus.REQUEST_TIMEOUT), timeouts::incrementAndGet
-            );
-        }, request.timeout, environment.threadPool().generic()));
     }
 
     private synchronized EsRejectedExecutionException enqueue(InferenceRequest request) {
@@ -148,16 +135,12 @@ final class ProcessContext implements Evaluator.Events {
         if (closed || allocation == null || environment.faults().isStalled(deploymentId)) {
             return null;
         }
-        InferenceRequest request = queue.poll();
-        // Who timed out in the queue is skipped, not computed (AbstractPyTorchAction#doRun).
-        while (request != null && request.isNotified()) {
-            request = queue.poll();
-        }
-        if (request == null) {
+        InferenceRequest taken = queue.poll();
+        if (taken == null) {
             return null;
         }
-        InferenceRequest taken = request;
         inFlight.add(taken);
+        waits.add(System.nanoTime() - taken.bornNanos);
         Evaluation cached = cache.get(taken.text);
         if (cached != null) {
             return () -> finish(taken, cached.slowedTo(0), true);
@@ -211,7 +194,7 @@ final class ProcessContext implements Evaluator.Events {
         }
         environment.threadPool().generic().execute(() -> {
             if (evaluation.error() != null) {
-                request.fail(inferenceError(evaluation.error()));
+                request.failInProcess(evaluation.error());
             } else {
                 request.succeed(evaluation);
             }
@@ -307,14 +290,8 @@ final class ProcessContext implements Evaluator.Events {
             inFlight.clear();
             queued = queue.drain();
         }
-        computed.forEach(request -> request.fail(inferenceError(inFlightError)));
+        computed.forEach(request -> request.failInProcess(inFlightError));
         queued.forEach(request -> request.fail(queuedFailure));
         return evaluators;
-    }
-
-    private static ElasticsearchStatusException inferenceError(String error) {
-        return new ElasticsearchStatusException(
-            "Error in inference process: [" + error + "]", RestStatus.INTERNAL_SERVER_ERROR
-        );
     }
 }

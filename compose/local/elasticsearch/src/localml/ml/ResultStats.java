@@ -36,6 +36,7 @@ final class ResultStats {
     private final long startMs;
     private final LongSummaryStatistics times = new LongSummaryStatistics();
     private final LongSummaryStatistics timesWithoutCacheHits = new LongSummaryStatistics();
+    private double workedMs;
     private long cacheHits;
     private int errors;
     private long lastResultMs;
@@ -52,6 +53,7 @@ final class ResultStats {
     synchronized void success(double timeMs, boolean cacheHit) {
         lastResultMs = clockMs.getAsLong();
         roll(lastResultMs);
+        workedMs += timeMs;
         long time = Math.round(timeMs);
         times.accept(time);
         current.times.accept(time);
@@ -65,6 +67,11 @@ final class ResultStats {
 
     synchronized void error() {
         errors++;
+    }
+
+    /** The model's own time in all inferences, not rounded. */
+    synchronized double workedMs() {
+        return workedMs;
     }
 
     synchronized Snapshot snapshot() {

@@ -3,6 +3,7 @@ package localml.ml;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Map;
 import org.apache.logging.log4j.LogManager;
 import org.apache.logging.log4j.Logger;
 import org.elasticsearch.cluster.node.DiscoveryNode;
@@ -201,6 +202,14 @@ final class Route implements ProcessContext.Owner {
         long failures = results.errors() + serving.timeouts.get() + serving.rejected.get();
         return new AdaptiveAllocations.Counters(
             results.times().getCount(), serving.pending(), failures, results.times().getSum() / 1000.0
+        );
+    }
+
+    /** What the API of the real node does not tell: the model's exact time, and how long requests wait in the queue. */
+    Map<String, Object> work() {
+        ProcessContext serving = context;
+        return Map.of(
+            "worked_ms", serving.stats.workedMs(), "taken", serving.waits.taken(), "last_waits_ms", serving.waits.lastMs()
         );
     }
 

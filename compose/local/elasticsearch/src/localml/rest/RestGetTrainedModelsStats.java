@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import localml.ml.Deployment;
+import localml.ml.DeploymentInfo;
 import localml.ml.Models;
 import org.elasticsearch.client.internal.node.NodeClient;
 import org.elasticsearch.ingest.IngestService;
@@ -75,7 +76,7 @@ public final class RestGetTrainedModelsStats extends DeploymentHandler {
     private TrainedModelStats entry(String modelId, Deployment deployment) {
         Set<String> names = deployment == null ? Set.of(modelId) : Set.of(modelId, deployment.params().deploymentId());
         Set<String> pipelines = InferenceProcessorInfoExtractor.pipelineIdsForResource(services.clusterService().state(), names);
-        AssignmentStats assignment = deployment == null ? null : deployment.stats(services.clusterService().localNode());
+        AssignmentStats assignment = deployment == null ? null : DeploymentInfo.stats(deployment, services.clusterService().localNode());
         return new TrainedModelStats(
             modelId,
             Models.sizeStats(modelId),

@@ -6,6 +6,7 @@ import java.util.Map;
 import localml.fault.Fault;
 import localml.fault.Faults;
 import localml.fault.Kind;
+import localml.ml.DeploymentInfo;
 import org.elasticsearch.ResourceNotFoundException;
 import org.elasticsearch.client.internal.node.NodeClient;
 import org.elasticsearch.common.util.Maps;
@@ -17,8 +18,8 @@ import org.elasticsearch.xcontent.XContentBuilder;
 import org.elasticsearch.xcontent.XContentParser;
 
 /**
- * {@code /_local/...}: faults for tests, the synthetic model's parameters, and what a deployment finds around it; the
- * only routes that Elasticsearch lacks.
+ * {@code /_local/...}: faults for tests, the synthetic model's parameters, what a deployment finds around it and what it has
+ * done; the only routes that Elasticsearch lacks.
  */
 public final class RestLocal extends DeploymentHandler {
     private final Faults faults;
@@ -42,6 +43,7 @@ public final class RestLocal extends DeploymentHandler {
             new Route(RestRequest.Method.DELETE, "/_local/faults/{name}"),
             new Route(RestRequest.Method.GET, "/_local/synthetic/{deployment_id}"),
             new Route(RestRequest.Method.PUT, "/_local/synthetic/{deployment_id}"),
+            new Route(RestRequest.Method.GET, "/_local/work/{deployment_id}"),
             new Route(RestRequest.Method.GET, "/_local/deployments/{deployment_id}"),
             new Route(RestRequest.Method.PUT, "/_local/deployments/{deployment_id}")
         );
@@ -59,6 +61,8 @@ public final class RestLocal extends DeploymentHandler {
                 answer = faults(method, name, body);
             } else if (request.path().startsWith("/_local/synthetic/")) {
                 answer = synthetic(method, deploymentId, body);
+            } else if (request.path().startsWith("/_local/work/")) {
+                answer = Map.of("nodes", DeploymentInfo.work(services.deployments().require(deploymentId)));
             } else {
                 answer = options(method, deploymentId, body);
             }

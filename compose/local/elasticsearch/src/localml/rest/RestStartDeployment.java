@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Set;
 import localml.ml.Deployment;
+import localml.ml.DeploymentInfo;
 import localml.ml.DeploymentParams;
 import localml.ml.Models;
 import org.elasticsearch.ElasticsearchStatusException;
@@ -78,7 +79,7 @@ public final class RestStartDeployment extends DeploymentHandler {
     private void start(Request request, ActionListener<CreateTrainedModelAssignmentAction.Response> listener) {
         Deployment deployment = services.deployments().start(params(request));
         ActionListener<Void> answer = listener.map(ignored -> new CreateTrainedModelAssignmentAction.Response(
-            deployment.assignment(services.clusterService().localNode())
+            DeploymentInfo.assignment(deployment, services.clusterService().localNode())
         ));
         if (request.getWaitForState() == AllocationStatus.State.STARTING) {
             answer.onResponse(null);

@@ -3,6 +3,7 @@ package localml.rest;
 import java.io.IOException;
 import java.util.List;
 import localml.ml.Deployment;
+import localml.ml.DeploymentInfo;
 import org.elasticsearch.action.ActionRequestValidationException;
 import org.elasticsearch.action.ActionRunnable;
 import org.elasticsearch.client.internal.node.NodeClient;
@@ -50,6 +51,6 @@ public final class RestUpdateDeployment extends DeploymentHandler {
         Deployment deployment = services.deployments().update(
             request.getDeploymentId(), request.getNumberOfAllocations(), request.getAdaptiveAllocationsSettings()
         );
-        return new Response(deployment.assignment(services.clusterService().localNode()));
+        return new Response(DeploymentInfo.assignment(deployment, services.clusterService().localNode()));
     }
 }
