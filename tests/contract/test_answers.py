@@ -284,12 +284,13 @@ async def test_a_process_that_died_is_told_from_what_was_queued_behind_it(sandbo
     deployment, index = await sandbox.deployment(".elser_model_2"), await sandbox.index()
     pipeline = await sandbox.pipeline(deployment.id)
     fault = await sandbox.fault("slow", deployment=deployment.id, delay_ms=600_000)
-    bulk = sandbox.background(sandbox.bulk(index, ["computed", "queued"], pipeline))
-    await deployment.await_pending(2)
+    bulk = sandbox.background(sandbox.bulk(index, ["computed", "written ahead", "queued"], pipeline))
+    await deployment.await_pending(3)
     await sandbox.fault("crash_process", deployment=deployment.id)
-    computed, queued = [error_of(item) for item in await bulk]
+    computed, ahead, queued = [error_of(item) for item in await bulk]
     await sandbox.heal(fault)
     assert computed[2].startswith("Error in inference process: [inference native process died unexpectedly with")
+    assert ahead == computed
     assert [verdict(computed), verdict(queued)] == [(Action.HOLD, "process_died"), (Action.HOLD, "process_stopped")]
 
 
