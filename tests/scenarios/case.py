@@ -43,6 +43,8 @@ class Server(Part):
     cores: int | None = Field(None, ge=1)
     """Of each node: allocations beyond them are hyper-threads, worth a fifth of a core."""
     rtt_ms: float = Field(2.0, ge=0)
+    gap_ms: float = Field(0.0, ge=0)
+    """Between two inferences of an allocation: what node and machine take, in which the model is idle."""
     service: Service = Service()
     adaptive: Adaptive | None = None
 

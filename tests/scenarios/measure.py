@@ -47,6 +47,8 @@ class Measured:
         """Allocations at work for the clients under test, and for others."""
         self.allocations, self.power = Track(seconds), Track(seconds)
         """Allocations that there are, and what they are worth in whole ones at the speed of the start."""
+        self.gaps_s = 0.0
+        """Seconds in which allocations had an inference and their model was idle."""
         self.waits: list[float] = []
         self.bulks: list[float] = []
         """Seconds of each bulk at the server."""
@@ -75,7 +77,7 @@ class Measured:
     def busy(self) -> float:
         """Return the part of the allocations' time in use."""
         used = sum(self.ours.bins) + sum(self.others.bins)
-        return used / (sum(self.allocations.bins) or 1.0)
+        return (used - self.gaps_s) / (sum(self.allocations.bins) or 1.0)
 
     def possible(self) -> float:
         """Return the work that a perfect client would have got done, beside what the others took."""

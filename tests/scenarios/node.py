@@ -77,6 +77,7 @@ class Node:
         self._normal: deque[Request] = deque()
         self._running: set[Request] = set()
         self._capacity = server.case.server.queue_capacity
+        self._gap_s = server.case.server.gap_ms / 1_000
         self._cores = server.case.server.cores or 1_000_000
 
     @property
@@ -156,13 +157,14 @@ class Node:
             server.measured.search_waits.append(request.started - request.enqueued)
         busy = len(self._running)
         seconds = request.seconds / server.speed * (busy / self._worth(busy))
-        server.loop.call_later(seconds, self._finish, request, seconds)
+        server.loop.call_later(seconds + self._gap_s, self._finish, request, seconds)
 
     def _finish(self, request: Request, seconds: float) -> None:
         if request not in self._running:
             return
         self._running.remove(request)
         self._track(request.origin, -1)
+        self._server.measured.gaps_s += self._gap_s
         self.counters.inferred(self._server.now, seconds)
         self.counters.last_access = self._server.now
         self.dispatch()

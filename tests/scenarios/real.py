@@ -24,6 +24,7 @@ from tests.scenarios.source import Source
 from tests.scenarios.world import HAPPENINGS, Result, _life
 
 CONNECTIONS = 200
+PROBE_S = 0.25
 FLOOR_S = 0.02
 """A wait, or a bulk, may always be so much off: two busy cores have no better clock."""
 
@@ -135,6 +136,7 @@ class Played:
 
 async def play_really(client: AsyncElasticsearch, sandbox: Sandbox, policy: Policy, case: Case) -> Played:
     """Play a scenario on the local node, as `world.play` does in virtual time."""
+    case = Machine(0.0, 0.0).of(case)  # It adds its own.
     server, times = case.server, case.server.service.model_dump()
     deployment = await sandbox.deployment(
         times=times,
@@ -165,15 +167,54 @@ async def play_really(client: AsyncElasticsearch, sandbox: Sandbox, policy: Poli
     return Played(busy, real.measured)
 
 
-async def play_all_really(url: str, scenarios: dict[str, tuple[Policy, Case]]) -> dict[str, Played]:
-    """Play scenarios at the same time, on deployments of their own."""
+@dataclass(frozen=True)
+class Machine:
+    """What this machine adds at present, in milliseconds: to the way of a bulk, and between two inferences."""
+
+    rtt_ms: float
+    gap_ms: float
+
+    def of(self, case: Case) -> Case:
+        """Return a scenario as it is to be simulated for this machine."""
+        server = case.server.model_copy(update={"rtt_ms": self.rtt_ms, "gap_ms": self.gap_ms})
+        return case.model_copy(update={"server": server})
+
+
+async def play_all_really(url: str, scenarios: dict[str, tuple[Policy, Case]]) -> tuple[dict[str, Played], Machine]:
+    """Play scenarios at the same time, on deployments of their own; say what the machine added meanwhile."""
     async with AsyncElasticsearch(url, max_retries=0, request_timeout=300, connections_per_node=CONNECTIONS) as client:
         sandbox = Sandbox(client)
         try:
             works = [play_really(client, sandbox, policy, case) for policy, case in scenarios.values()]
-            return dict(zip(scenarios, await asyncio.gather(*works), strict=True))
+            seconds = min(case.seconds for _, case in scenarios.values())
+            probes = asyncio.gather(_trips(client, sandbox, seconds), _gaps(client, sandbox, seconds))
+            played, (rtt_ms, gap_ms) = await asyncio.gather(asyncio.gather(*works), probes)
+            return dict(zip(scenarios, played, strict=True)), Machine(rtt_ms, gap_ms)
         finally:
             await sandbox.close()
+
+
+async def _trips(client: AsyncElasticsearch, sandbox: Sandbox, seconds: float) -> float:
+    """Return how long a bulk of one document takes whose inference takes no time, in milliseconds on average."""
+    deployment, index = await sandbox.deployment(), await sandbox.index()
+    pipeline, found = await sandbox.pipeline(deployment.id), []
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while (began := loop.time()) < end:
+        await client.bulk(index=index, operations=[{"index": {}}, {"text": "text"}], pipeline=pipeline)
+        found.append(loop.time() - began)
+        await asyncio.sleep(PROBE_S)
+    return sum(found) / len(found) * 1_000
+
+
+async def _gaps(client: AsyncElasticsearch, sandbox: Sandbox, seconds: float) -> float:
+    """Return how long an allocation is idle between two inferences although documents wait, in milliseconds."""
+    count, times = round(seconds / PROBE_S), {"base_ms": PROBE_S * 1_000, "ms_per_token": 0, "sigma": 0}
+    deployment = await sandbox.deployment(times=times, queue_capacity=count)
+    index, pipeline = await sandbox.index(), await sandbox.pipeline(deployment.id)
+    began = asyncio.get_running_loop().time()
+    await sandbox.bulk(index, ["text"] * count, pipeline)
+    return ((asyncio.get_running_loop().time() - began) / count - PROBE_S) * 1_000
 
 
 def differences(case: Case, simulated: Sequence[Result], really: Played) -> list[str]:

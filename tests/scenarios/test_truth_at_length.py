@@ -50,5 +50,6 @@ def really(stack):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_five_minutes_come_out_as_simulated(really, name):
     policy, fields = SCENARIOS[name]
-    simulated = [play(five_minutes_of(fields, seed), policy) for seed in SEEDS]
-    assert differences(five_minutes_of(fields), simulated, really[name]) == []
+    played, machine = really
+    simulated = [play(machine.of(five_minutes_of(fields, seed)), policy) for seed in SEEDS]
+    assert differences(five_minutes_of(fields), simulated, played[name]) == [], machine
