@@ -152,7 +152,7 @@ class Bench:
 
     def _read(self, deployment: str) -> Reading:
         at = time.monotonic()
-        (work,) = self._elastic.ask("GET", f"/_local/work/{deployment}")["nodes"].values()
+        (work,) = self._elastic.ask("GET", f"/_local/inferences/{deployment}")["nodes"].values()
         inferences, refused = self._elastic.inferences(deployment), self._elastic.refused(deployment)
         return Reading(at, work["worked_ms"], work["taken"], work["last_waits_ms"], inferences, refused)
 

@@ -59,7 +59,7 @@ async def test_the_node_tells_how_long_each_has_waited(sandbox, client):
     deployment = await sandbox.deployment(times=times, number_of_allocations=2, local={"nodes": 2})
     index, pipeline = await sandbox.index(), await sandbox.pipeline(deployment.id)
     await sandbox.bulk(index, ["one"] * 12, pipeline)
-    path = f"/_local/work/{deployment.id}"
+    path = f"/_local/inferences/{deployment.id}"
     nodes = (await client.perform_request("GET", path, headers=JSON_HEADERS)).body["nodes"]
     assert sorted(nodes) == ["1", "2"]
     assert sum(node["taken"] for node in nodes.values()) == 12

@@ -1,7 +1,7 @@
 """The local stack's ML node in the place of the simulated deployment: the same scenarios and clients, in real time.
 
 Its synthetic model takes as long as the simulation says. What can't be seen from outside, the wait in its queues and
-the exact time of the model, its node tells by `/_local/work`.
+the exact time of the model, its node tells by `/_local/inferences`.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Real(Server):
 
     async def _keep(self) -> None:
         """Note what nodes have told so far: those that die forget it."""
-        path = f"/_local/work/{self._place.deployment.id}"
+        path = f"/_local/inferences/{self._place.deployment.id}"
         answer = await self._place.client.perform_request("GET", path, headers=JSON_HEADERS)
         for node in answer.body["nodes"].values():
             self._worked_s += node["worked_ms"] / 1_000

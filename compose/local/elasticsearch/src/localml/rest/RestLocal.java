@@ -43,7 +43,7 @@ public final class RestLocal extends DeploymentHandler {
             new Route(RestRequest.Method.DELETE, "/_local/faults/{name}"),
             new Route(RestRequest.Method.GET, "/_local/synthetic/{deployment_id}"),
             new Route(RestRequest.Method.PUT, "/_local/synthetic/{deployment_id}"),
-            new Route(RestRequest.Method.GET, "/_local/work/{deployment_id}"),
+            new Route(RestRequest.Method.GET, "/_local/inferences/{deployment_id}"),
             new Route(RestRequest.Method.GET, "/_local/deployments/{deployment_id}"),
             new Route(RestRequest.Method.PUT, "/_local/deployments/{deployment_id}")
         );
@@ -61,7 +61,7 @@ public final class RestLocal extends DeploymentHandler {
                 answer = faults(method, name, body);
             } else if (request.path().startsWith("/_local/synthetic/")) {
                 answer = synthetic(method, deploymentId, body);
-            } else if (request.path().startsWith("/_local/work/")) {
+            } else if (request.path().startsWith("/_local/inferences/")) {
                 answer = Map.of("nodes", DeploymentInfo.work(services.deployments().require(deploymentId)));
             } else {
                 answer = options(method, deploymentId, body);
