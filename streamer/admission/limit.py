@@ -23,8 +23,10 @@ LEAST_PART, LEAST_INPUTS = 0.25, 8
 RECOVER = 0.05
 """Part of every input that gets through by which a cut window grows again."""
 
-BULKS_PER_WINDOW = 8
-"""Bulks of an eighth of the window: nobody refills a bulk's slots until its slowest document is done."""
+LEAST_BULKS, MOST_BULKS, SMALL_BULK = 8, 24, 4
+"""Bulks in a window: at least so many, as nobody refills a bulk's slots until its slowest document is done; and so many
+where each still takes that many inputs. Several nodes want small bulks, and not one input each: a bulk that waits for
+the longest queue is what keeps more from being sent there."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -148,5 +150,5 @@ class FixedLimit:
 
 
 def bulk_size(window: int, most: int) -> int:
-    """Return how many inputs one bulk takes: an eighth of the window, 1 to `most`."""
-    return max(1, min(most, window // BULKS_PER_WINDOW))
+    """Return how many inputs one bulk takes, 1 to `most`: an eighth of a small window, a 24th of a large one."""
+    return max(1, min(most, window // LEAST_BULKS, max(SMALL_BULK, window // MOST_BULKS)))

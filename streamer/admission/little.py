@@ -20,29 +20,44 @@ PRIOR_SERVICE_S = 0.3
 LEAST_SERVICE_S = 0.000_5
 """Statistics count whole milliseconds, and cache hits none."""
 
-BUSY_GOAL, LEAST_DELAY_S, MOST_DELAY_S = 0.975, 0.5, 3.0
+BUSY_GOAL, LEAST_DELAY_S, MOST_DELAY_S = 0.975, 0.5, 2.3
+SEVERAL = 2.0
+"""Times the wished wait, where the trimming begins with several nodes: their queues drift apart at once."""
+
 STATISTICS_LAST_S = 10.0
-FIRST_WINDOW = 4.0
+FIRST_WINDOW, BLIND_WINDOW = 2.0, 8.0
+"""Before the first look, and as long as neither it nor what gets through has told anything."""
+
 SET_SECONDS = 0.05
 """The window is worked out at most so often."""
 
-OWN_PART = 0.5
+OWN_PART = 0.25
 """Of all inferences that must be ours before the allocations' time is told to be spent on them."""
+
+BLIND = 0.87
+"""Part of the wished wait without statistics: nothing tells then how many nodes there are, and how far apart."""
+
+OLD_PART, OLD_INPUTS = 2.0, 8
+"""Of ours, so many for each inference that statistics tell of, and beyond: a bulk counts when its last one is done."""
+
+MIXED = 2.0
+"""Times everybody's mean inference that ours may be thought to take: searches are shorter, others' texts are not."""
 
 
 class LittleLimit:
     """Window = rate x (service time + queue delay), the rate being our own or what the allocations could do.
 
-    The delay trims itself between 0.5 and 3 s until the allocations are busy: several nodes, among which documents are
-    drawn at random, need more of it than one. With `headroom` so many allocations stay idle for searches, and there is
-    no queue at all.
+    Of several instances each keeps to its share of what the allocations could do. The delay trims itself between 0.5
+    and 2.3 s until they are busy: several nodes, among which documents are drawn at random, need more of it than one.
+    With `headroom` so many allocations stay idle for searches, and there is no queue at all.
     """
 
     def __init__(self, queue_delay_s: float, headroom: int = 0) -> None:
         """Wish for `queue_delay_s` seconds of queue at the deployment, or for `headroom` idle allocations."""
         self._wished, self._headroom = queue_delay_s, headroom
         self._delay, self._share = queue_delay_s, 1.0
-        self._service, self._busy = PRIOR_SERVICE_S, BUSY_GOAL
+        self._service = self._cost = PRIOR_SERVICE_S
+        self._busy = BUSY_GOAL
         self._known: Capacity | None = None
         self._known_at, self._known_total, self._set_at = 0.0, 0, 0.0
         self._learned = self._disturbed = False
@@ -63,10 +78,12 @@ class LittleLimit:
     def on_capacity(self, capacity: Capacity | None, now: float) -> None:
         """Learn service time and busy share from what changed since the statistics before."""
         if capacity is not None and capacity.nodes:
-            if self._known is not None:
+            if self._known is None:
+                self._delay = self._first_delay(capacity)
+            else:
                 self._compare(self._known, capacity, now - self._known_at)
             if not self._learned and capacity.inference_ms:
-                self._service = max(LEAST_SERVICE_S, capacity.inference_ms / 1_000)
+                self._service = self._cost = max(LEAST_SERVICE_S, capacity.inference_ms / 1_000)
             self._known, self._known_at, self._known_total = capacity, now, self._rate.total
             self._disturbed = False
         self._set(now)
@@ -105,19 +122,37 @@ class LittleLimit:
 
     def _compare(self, before: Capacity, after: Capacity, seconds: float) -> None:
         worked_s = (after.worked_ms - before.worked_ms) / 1_000
-        if worked_s < 0 or after.inferences < before.inferences or not after.allocations or seconds <= 0:
+        inferences = after.inferences - before.inferences
+        if worked_s < 0 or inferences < 0 or not after.allocations or seconds <= 0:
             return  # The counters began anew.
         own = self._rate.total - self._known_total
-        if own and own >= OWN_PART * (after.inferences - before.inferences):
-            spent = max(LEAST_SERVICE_S, worked_s / own)
-            self._service = _mixed(self._service, spent) if self._learned else spent
-            self._learned = True
-        if not self._disturbed:
+        if own > inferences * OLD_PART + OLD_INPUTS:
+            return  # We got more done than they tell of: they are of another time.
+        if inferences:
+            self._learn(worked_s, inferences, own)
+        if after.nodes != before.nodes:
+            self._delay = self._first_delay(after)
+        elif not self._disturbed:
             # May be above 1 in a short time: an inference counts when it is done. On average it is not.
             self._busy = _mixed(self._busy, worked_s / seconds / after.allocations)
-            longer = self._delay * (1 + BUSY_GOAL - self._busy)
-            least, most = min(LEAST_DELAY_S, self._wished), max(MOST_DELAY_S, self._wished)
-            self._delay = min(most, max(least, longer))
+            self._delay = self._trimmed(self._delay * (1 + BUSY_GOAL - self._busy))
+
+    def _learn(self, worked_s: float, inferences: int, own: int) -> None:
+        """Learn what one of our inputs costs, from the time that the allocations worked."""
+        mean = max(LEAST_SERVICE_S, worked_s / inferences)
+        # Of several instances each sees the others' inputs among all, so that nothing is told of who else is there.
+        alone = self._share >= 1 and own >= OWN_PART * inferences
+        cost = max(mean, worked_s / own) if alone else mean
+        self._cost = _mixed(self._cost, cost) if self._learned else cost
+        self._service = min(self._cost, MIXED * mean)
+        self._learned = True
+
+    def _first_delay(self, capacity: Capacity) -> float:
+        return self._trimmed(self._wished * (SEVERAL if capacity.nodes > 1 else 1.0))
+
+    def _trimmed(self, delay: float) -> float:
+        least, most = min(LEAST_DELAY_S, self._wished), max(MOST_DELAY_S, self._wished)
+        return min(most, max(least, delay))
 
     def _set(self, now: float) -> None:
         self._set_at = now
@@ -132,13 +167,16 @@ class LittleLimit:
             self._set_by_both(rate, known)
 
     def _set_by_rate(self, rate: float) -> None:
-        window = rate * (self._service + self._wished) + 1 if rate else FIRST_WINDOW
-        self._take(window, Parts(rate, 0.0, self._service, self._wished, "rate alone"), None)
+        delay = BLIND * self._wished
+        window = rate * (self._service + delay) + 1 if rate else max(1.0, BLIND_WINDOW * self._share)
+        self._take(window, Parts(rate, 0.0, self._service, delay, "rate alone"), None)
 
     def _set_by_both(self, rate: float, known: Capacity) -> None:
-        possible = self._share * known.allocations / self._service
-        bound = "rate" if rate > possible else "allocations"
-        window = max(rate, possible) * (self._service + self._delay)
+        through, bound = self._share * known.allocations / self._cost, "allocations"
+        # Of several instances one that has got ahead would keep what it took from the others: they stay at their share.
+        if self._share >= 1 and rate > through:
+            through, bound = rate, "rate"
+        window = through * (self._service + self._delay)
         self._take(window, Parts(rate, known.allocations, self._service, self._delay, bound), known)
 
     def _take(self, window: float, parts: Parts, known: Capacity | None) -> None:

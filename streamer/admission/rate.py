@@ -14,9 +14,9 @@ TOGETHER_SECONDS = 0.02
 
 
 class Rate:
-    """Inputs a second over the last 5 or 15 seconds, whichever is more.
+    """Inputs a second over the last 5 seconds, or the last 15 when too few got through in 5.
 
-    The short look back follows a rise at once, the long one bridges the pauses between large bulks.
+    The short look back follows a rise and a fall at once, the long one bridges the pauses between slow bulks.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Rate:
 
     def per_second(self, now: float) -> float:
         """Return inputs a second; 0 until enough of them got through."""
-        return max(self._over(SHORT_SECONDS, now), self._over(LONG_SECONDS, now))
+        return self._over(SHORT_SECONDS, now) or self._over(LONG_SECONDS, now)
 
     def _over(self, seconds: float, now: float) -> float:
         marks = [(at, inputs) for at, inputs in self._marks if at >= now - seconds]

@@ -53,7 +53,7 @@ class FlowSettings(Section):
     max_outstanding_records: int = Field(20_000, ge=1, description="Records taken and not yet done, in all.")
     max_outstanding_mbytes: int = Field(64, ge=1, description="Megabytes of those records.")
     queue_delay_s: float = Field(
-        1.0, ge=0.1, le=30, description="Wished wait at the deployment's queue; it trims itself between 0.5 and 3 s."
+        1.0, ge=0.1, le=30, description="Wished wait at the deployment's queue; it trims itself between 0.5 and 2.3 s."
     )
     bulk_max_documents: int = Field(64, ge=1, le=1_000, description="Most documents with inference in one bulk.")
     plain_bulk_max_documents: int = Field(

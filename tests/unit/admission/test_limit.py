@@ -1,5 +1,6 @@
 """Windows: what full queues leave of them, and the fixed one."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,7 +70,14 @@ def test_the_window_keeps_its_bounds(most, happenings):
         assert (made.window >= before) if name == "on_success" else (made.window <= before)
 
 
+@pytest.mark.parametrize(("window", "size"), [(1, 1), (8, 1), (20, 2), (32, 4), (64, 4), (96, 4), (120, 5), (480, 20)])
+def test_a_bulk_is_an_eighth_of_a_small_window_and_a_24th_of_a_large_one(window, size):
+    assert bulk_size(window, 64) == size
+
+
 @given(st.integers(1, 100_000), st.integers(1, 1_000))
-def test_a_bulk_is_an_eighth_of_the_window(window, most):
+def test_eight_bulks_fit_into_any_window_that_has_room_for_them(window, most):
     size = bulk_size(window, most)
-    assert size == max(1, min(most, window // 8))
+    assert 1 <= size <= most
+    assert size == 1 or 8 * size <= window
+    assert size <= bulk_size(window + 1, most)

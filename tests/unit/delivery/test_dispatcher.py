@@ -32,12 +32,12 @@ def test_bounds_are_in_bytes_and_seconds():
 
 
 @in_virtual_time
-async def test_bulks_are_an_eighth_of_the_window_and_never_above_it():
+async def test_bulks_are_of_the_size_for_the_window_and_never_above_it():
     async with stage(window=64) as world:
         world.take(*names(200))
         world.dispatch(BOUNDS)
         await asyncio.sleep(0.05)
-        assert [len(items) for items in world.elastic.sent] == [8] * 8
+        assert [len(items) for items in world.elastic.sent] == [4] * 16
         assert (world.gate.used, world.gate.room) == (64, 0)
         await asyncio.sleep(5.0)
         assert [name for items in world.elastic.sent for name in items] == names(200)
@@ -46,7 +46,7 @@ async def test_bulks_are_an_eighth_of_the_window_and_never_above_it():
 
 @in_virtual_time
 async def test_linger_begins_with_the_first_document_and_ends_when_the_bulk_is_full():
-    async with stage(window=64) as world:
+    async with stage(window=32) as world:
         world.dispatch(BOUNDS)
         await asyncio.sleep(1.0)
         began = world.clock.monotonic()
@@ -56,10 +56,10 @@ async def test_linger_begins_with_the_first_document_and_ends_when_the_bulk_is_f
         world.take("b")
         world.runtime.bell.ring()
         await asyncio.sleep(1.0)
-        world.take(*names(8))
+        world.take(*names(4))
         world.runtime.bell.ring()
         await asyncio.sleep(1.0)
-        assert [len(items) for items in world.elastic.sent] == [2, 8]
+        assert [len(items) for items in world.elastic.sent] == [2, 4]
         times = [request.at - began for request in world.elastic.requests]
         assert times == pytest.approx([0.01, 1.006])
 
