@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import os
-import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
-import uvicorn
+import typer
 import uvloop
 
 from search_api import settings as settings_file
+from search_api.access import command, hosts
 from search_api.app import Parts, create_app, create_meter
 from search_api.elastic import ElasticDoor
+from search_api.server import server
 from search_api.settings import Settings
 from streamer import logs
 from streamer.clock import SystemClock
 from streamer.elastic import Elastic
-from streamer.errors import SettingsError
+from streamer.errors import SettingsError, StreamerError
 from streamer.health import AdminServer, admin_app
 from streamer.settings import ListenSettings
 
-STOP_TIMEOUT_S = 10
+cli = typer.Typer(
+    pretty_exceptions_enable=False, add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
+cli.add_typer(command.app, name="keys")
 
 log = logs.get("search_api")
-
-
-class Server(uvicorn.Server):
-    """Uvicorn, but a stop that was asked for ends with status 0 and lets the admin port close."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Take SIGTERM and Ctrl-C while serving, without raising them again afterwards."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        yield
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
 
 async def serve(settings: Settings) -> None:
@@ -54,7 +43,7 @@ async def serve(settings: Settings) -> None:
     admin_address = await admin.start()
     address = "{}:{}".format(*listening.getsockname()[:2])
     log.info("listening", address=f"http://{address}/", admin=f"http://{admin_address}/metrics")
-    await _server(create_app(parts)).serve(sockets=[listening])
+    await server(create_app(parts, hosts.load(settings.access)), settings.http).serve(sockets=[listening])
     await admin.stop()
     log.info("stopped")
 
@@ -62,20 +51,6 @@ async def serve(settings: Settings) -> None:
 def connections(settings: Settings) -> int:
     """Return how many requests may be under way: searches and inferences at their limits, so that none waits unseen."""
     return settings.search.concurrency.most + settings.expansion.concurrent
-
-
-def _server(app: object) -> Server:
-    return Server(
-        uvicorn.Config(
-            app,  # type: ignore[arg-type]  # an ASGI application
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            timeout_graceful_shutdown=STOP_TIMEOUT_S,
-        )
-    )
 
 
 def _listen(listen: ListenSettings) -> socket.socket:
@@ -92,18 +67,29 @@ def reason(error: OSError) -> str:
     return os.strerror(error.errno or 0)
 
 
+@cli.callback(invoke_without_command=True)
+def run(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML); also SEARCH_API_CONFIG."),
+    ] = None,
+) -> None:
+    """Serve searches over the live index, until SIGTERM or Ctrl-C."""
+    if context.invoked_subcommand is not None:
+        return
+    if config is not None:
+        os.environ[Settings.config_variable] = str(config)
+    settings = settings_file.load()
+    logs.configure(settings.log.level, settings.log.format)
+    uvloop.run(serve(settings))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command."""
-    parser = argparse.ArgumentParser(prog="search-api", description="Serve searches over the live index.")
-    parser.add_argument("--config", help=f"settings file (TOML); default: ${Settings.config_variable}")
-    given = parser.parse_args(arguments)
-    if given.config:
-        os.environ[Settings.config_variable] = given.config
+    """Run the command line: an error of ours is one message on standard error."""
     try:
-        settings = settings_file.load()
-        logs.configure(settings.log.level, settings.log.format)
-        uvloop.run(serve(settings))
-    except SettingsError as error:
+        cli(args=arguments, prog_name="search-api")
+    except StreamerError as error:
         sys.exit(f"search-api: {error}")
 
 

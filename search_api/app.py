@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
@@ -16,13 +15,15 @@ from pydantic import ValidationError
 from starlette.staticfiles import StaticFiles
 
 from search_api import describe, edge
+from search_api.access.admission import Admission
+from search_api.access.body import BodyLimit
 from search_api.access.gate import Gate, caller_of
+from search_api.access.hosts import Hosts
 from search_api.access.principal import Principal
 from search_api.edge import Edge, json
 from search_api.elastic import Door
 from search_api.errors import TABLE, InvalidRequest, MalformedBody, faults_of
 from search_api.inference.expansion import Expansion
-from search_api.limits import BodyLimit
 from search_api.metrics import SEARCH_METRICS
 from search_api.model import Json, Mode, SearchResponse
 from search_api.query import url
@@ -52,6 +53,7 @@ class Parts:
         self.expansion = Expansion(door, clock, settings.expansion)
         self.searcher = Searcher(settings, door, self.expansion, clock, meter)
         self.readiness = Readiness(door, settings.indices, clock)
+        self.admission = Admission(settings, clock)
         meter.read_from(self.expansion)
 
     async def close(self) -> None:
@@ -61,8 +63,8 @@ class Parts:
         await self.door.close()
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """Return the application over `parts`."""
+def create_app(parts: Parts, hosts: Hosts | None = None) -> FastAPI:
+    """Return the application over `parts`, which answers to `hosts`; None: whatever it is called."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -75,12 +77,13 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.include_router(router)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
-    app.openapi = lambda: describe.openapi(app, parts.settings)  # type: ignore[method-assign]
     app.add_exception_handler(RequestValidationError, _invalid)
     for error in {row.error for row in TABLE} - {Exception}:
         app.add_exception_handler(error, _problem)
-    app.add_middleware(Gate)
-    app.add_middleware(BodyLimit, largest=parts.settings.limits.body_kbytes * 1024, refuse=edge.refuse)
+    settings = parts.settings
+    app.add_middleware(BodyLimit, limits=settings.limits, timeout_s=settings.http.body_timeout_s, refuse=edge.refuse)
+    # Outside of the body: who may not ask has nothing read.
+    app.add_middleware(Gate, admission=parts.admission, hosts=hosts, meter=parts.meter, refuse=edge.refuse)
     app.add_middleware(Edge, clock=parts.clock, meter=parts.meter)
     return app
 
@@ -132,10 +135,13 @@ async def healthz() -> Response:
 
 
 @router.get("/readyz", summary="Would a search be answered", responses={503: {"description": "Not now."}})
-async def readyz(request: Request) -> Response:
-    """Return whether Elasticsearch, each index and each encoder answer; looked up at most once a second."""
+async def readyz(request: Request, caller: Caller) -> Response:
+    """Return whether Elasticsearch, each index and each encoder answer; looked up at most once a second.
+
+    Names only the indices that the caller may search: without credentials, where there are some, none.
+    """
     report = await _parts(request).readiness.report()
-    return json({"ready": report.ready, **msgspec.to_builtins(report)}, 200 if report.ready else 503)
+    return json({"ready": report.ready, **report.seen_by(caller)}, 200 if report.ready else 503)
 
 
 @router.get("/problems/{name}", responses=describe.PROBLEM_RESPONSES, summary="What a problem means")
@@ -145,9 +151,9 @@ async def problem(name: str) -> Response:
 
 
 @router.get("/openapi.json", include_in_schema=False)
-async def openapi(request: Request) -> Response:
-    """Return the OpenAPI document."""
-    return json(request.app.openapi())
+async def openapi(request: Request, caller: Caller) -> Response:
+    """Return the OpenAPI document, with the filters of the indices that the caller may search."""
+    return json(describe.openapi(request.app, _parts(request).searcher.indices(caller)))
 
 
 @router.get("/", include_in_schema=False)

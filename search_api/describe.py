@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterable
 from typing import Any, get_args
 
 from fastapi import FastAPI
@@ -11,7 +13,7 @@ from starlette.exceptions import HTTPException
 from search_api.errors import TABLE, Row
 from search_api.model import Json, Mode, Problem
 from search_api.query.filters import BOUNDS, OPERATORS
-from search_api.settings import IndexSettings, Kind, Settings
+from search_api.settings import IndexSettings, Kind
 
 
 def _response(status: int) -> dict[str, Any]:
@@ -54,18 +56,21 @@ def _told(row: Row) -> Json:
     return {"type": kind, "status": row.status, "title": row.title, "retry_after_s": row.retry_after_s}
 
 
-def openapi(app: FastAPI, settings: Settings) -> Json:
-    """Return the OpenAPI document, with the declared filters as parameters of `GET /search`."""
+def openapi(app: FastAPI, indices: Iterable[IndexSettings]) -> Json:
+    """Return the OpenAPI document, with the filters that `indices` declare as parameters of `GET /search`."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
-        document["paths"]["/search"]["get"]["parameters"] += _parameters(settings)
+        document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"bearer": []}]
         app.openapi_schema = document
-    return app.openapi_schema
+    told = copy.deepcopy(app.openapi_schema)
+    told["paths"]["/search"]["get"]["parameters"] += _parameters(indices)
+    return told
 
 
-def _parameters(settings: Settings) -> list[Json]:
-    kinds = {name: one.kind for index in settings.indices for name, one in index.filters.items()}
+def _parameters(indices: Iterable[IndexSettings]) -> list[Json]:
+    kinds = {name: one.kind for index in indices for name, one in index.filters.items()}
     found = []
     for field, kind in kinds.items():
         found.append(_values(field, kind))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
+from http import HTTPStatus
 
 import orjson
 import structlog
@@ -20,7 +21,7 @@ from streamer.clock import Clock
 from streamer.metrics import Meter, Sample
 
 REQUEST_ID = "x-request-id"
-_USABLE_ID = re.compile(rb"^[A-Za-z0-9._-]{1,64}$")
+_USABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _QUIET = frozenset({"/healthz", "/readyz"})
 
 # Everything that the page needs is its own file; nothing may be loaded from, sent to or framed by anywhere else.
@@ -94,7 +95,7 @@ class Edge:
 
 def _request_id(scope: Scope) -> str:
     given: bytes = dict(scope["headers"]).get(REQUEST_ID.encode(), b"")
-    return given.decode() if _USABLE_ID.match(given) else uuid.uuid4().hex
+    return given.decode() if _USABLE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def _add_headers(message: Message, request_id: str) -> None:
@@ -125,6 +126,12 @@ def refusal(scope: Scope, error: Exception) -> Response:
     row = errors.row_of(error)
     if not row.tells and row.status >= errors.INTERNAL.status:
         log.warning("problem", problem=row.name, error=str(error), exc_info=error if row is errors.INTERNAL else None)
-    headers = {} if row.retry_after_s is None else {"retry-after": str(row.retry_after_s)}
+    headers = _headers(row, getattr(error, "retry_after_s", row.retry_after_s))
     body = orjson.dumps(errors.problem(error, scope["request_id"]))
     return Response(body, row.status, headers, media_type="application/problem+json")
+
+
+def _headers(row: errors.Row, retry_after_s: int | None) -> dict[str, str]:
+    headers = {} if retry_after_s is None else {"retry-after": str(retry_after_s)}
+    # RFC 9110, section 15.5.2: who is asked for credentials is told how to give them.
+    return headers | ({"www-authenticate": "Bearer"} if row.status == HTTPStatus.UNAUTHORIZED else {})

@@ -4,13 +4,24 @@ SearchError
 ├── InvalidRequest         a well-formed request asks for something that is not there or not allowed
 ├── MalformedBody          the body is no JSON
 ├── BodyTooLarge           the body is larger than the limit
+├── BodyTooDeep            the body has more objects and lists in one another than the limit
+├── BodyTooSlow            the body did not come in time
+├── MalformedHead          what came is no HTTP
+├── UrlTooLong, HeadTooLong, HeadTooSlow: of a request, before it is one
 ├── UnknownIndex           no index of that name is declared
 ├── NotFreshInTime         the index did not come as far as was asked for in the time that was given
 ├── PositionGone           a position is of a topic that was deleted or made again
 ├── FreshnessUnavailable   the service cannot make sure that a position is searchable
 ├── Overloaded             as many searches as Elasticsearch takes are running
-└── InferenceUnavailable   the tokens of a query could not be had
-    └── QueryNotEncodable  the encoder refuses this text
+├── InferenceUnavailable   the tokens of a query could not be had
+│   └── QueryNotEncodable  the encoder refuses this text
+├── CredentialsMissing     nothing says who asks
+├── CredentialsRefused     no key, no token derived from one, and no token of an issuer
+├── CredentialsExpired     they were right, and have ended
+├── CredentialsUnchecked   the keys of an issuer cannot be had
+├── Forbidden              the credentials do not allow this
+├── TooManyRequests        more than the credentials allow, in a second or at a time
+└── HostRefused            the request is for another host
 
 What Elasticsearch says stays inside (it names indices, nodes and classes): only rows that `tell` pass on a message.
 Answers are problem documents: https://www.rfc-editor.org/rfc/rfc9457.
@@ -58,6 +69,30 @@ class BodyTooLarge(SearchError):
     """the body is too large"""
 
 
+class BodyTooDeep(SearchError):
+    """the body is nested too deeply"""
+
+
+class BodyTooSlow(SearchError):
+    """the body did not come in time"""
+
+
+class MalformedHead(SearchError):
+    """what came is no HTTP request"""
+
+
+class UrlTooLong(SearchError):
+    """the URL is too long"""
+
+
+class HeadTooLong(SearchError):
+    """the headers are too long"""
+
+
+class HeadTooSlow(SearchError):
+    """the head of the request did not come in time"""
+
+
 class UnknownIndex(SearchError):
     """there is no index of that name"""
 
@@ -87,6 +122,39 @@ class FreshnessUnavailable(SearchError):
     """the service cannot make sure that a position is searchable"""
 
 
+class CredentialsMissing(SearchError):
+    """send a key or a token in the header authorization, as `Bearer ...`"""
+
+
+class CredentialsRefused(SearchError):
+    """these credentials are not known"""
+
+
+class CredentialsExpired(SearchError):
+    """these credentials have expired"""
+
+
+class CredentialsUnchecked(SearchError):
+    """the keys that check this token cannot be fetched"""
+
+
+class Forbidden(SearchError):
+    """these credentials do not allow this"""
+
+
+class TooManyRequests(SearchError):
+    """these credentials have used what they may"""
+
+    def __init__(self, limit: str, retry_after_s: int) -> None:
+        """Say the limit, and when to come again."""
+        self.retry_after_s = retry_after_s
+        super().__init__(f"these credentials allow {limit}, counted by each process of the service")
+
+
+class HostRefused(SearchError):
+    """the service does not go by the name in the header host: call it by one of access.hosts"""
+
+
 class Overloaded(SearchError):
     """as many searches are running as the search engine takes, ask again later"""
 
@@ -112,6 +180,20 @@ TABLE = (
     Row(InvalidRequest, "invalid-request", 422, "the request is not valid", tells=True),
     Row(MalformedBody, "malformed-body", 400, "the body is not a JSON document", tells=True),
     Row(BodyTooLarge, "body-too-large", 413, "the body is too large", tells=True),
+    Row(BodyTooDeep, "body-too-deep", 400, "the body is nested too deeply", tells=True),
+    Row(BodyTooSlow, "body-too-slow", 408, "the body did not come in time", tells=True),
+    Row(MalformedHead, "malformed-request", 400, "what came is no HTTP request"),
+    Row(UrlTooLong, "url-too-long", 414, "the URL is too long", tells=True),
+    Row(HeadTooLong, "head-too-long", 431, "the head of the request is too long", tells=True),
+    Row(HeadTooSlow, "head-too-slow", 408, "the head of the request did not come in time", tells=True),
+    Row(CredentialsMissing, "credentials-missing", 401, "this needs credentials", tells=True),
+    Row(CredentialsExpired, "credentials-expired", 401, "the credentials have expired", tells=True),
+    # Its message says which check failed: that is for the log.
+    Row(CredentialsRefused, "credentials-refused", 401, "the credentials are not valid"),
+    Row(CredentialsUnchecked, "credentials-unchecked", 503, "the credentials cannot be checked now", retry_after_s=5),
+    Row(Forbidden, "forbidden", 403, "the credentials do not allow this", tells=True),
+    Row(TooManyRequests, "too-many-requests", 429, "the credentials have used what they may", tells=True),
+    Row(HostRefused, "host-refused", 421, "the service does not go by this name", tells=True),
     Row(UnknownIndex, "unknown-index", 404, "there is no such index", tells=True),
     Row(InferenceUnavailable, "inference-unavailable", 503, "the encoder does not answer", tells=True, retry_after_s=5),
     Row(NotFreshInTime, "not-fresh-in-time", 504, "the index did not come so far in time", tells=True, retry_after_s=1),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from search_api.errors import BodyTooLarge, Fault, InvalidRequest
+from search_api.errors import Fault, InvalidRequest
 from search_api.query import filters
 from search_api.query.request import SearchRequest
 from search_api.settings import LimitSettings
-
-Refuse = Callable[[Scope, Receive, Send, Exception], Awaitable[None]]
 
 
 def check(request: SearchRequest, limits: LimitSettings) -> None:
@@ -50,45 +46,3 @@ def _facet_faults(request: SearchRequest, limits: LimitSettings) -> Iterator[Fau
             if asked > limits.facet_values:
                 detail = f"a facet may have at most {limits.facet_values} values"
                 yield Fault(detail, pointer=f"/facets/{number}/{name}")
-
-
-class BodyLimit:
-    """ASGI middleware that reads a body up to the limit, so that the application only ever sees small ones."""
-
-    def __init__(self, app: ASGIApp, largest: int, refuse: Refuse) -> None:
-        """Pass bodies of at most `largest` bytes on to `app`; answer others with `refuse`."""
-        self._app, self._largest, self._refuse = app, largest, refuse
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
-        if scope["type"] != "http" or scope["method"] not in {"POST", "PUT", "PATCH"}:
-            await self._app(scope, receive, send)
-            return
-        body = await self._read(scope, receive)
-        if body is None:
-            error = BodyTooLarge(f"the body must have at most {self._largest} bytes")
-            await self._refuse(scope, receive, send, error)
-        else:
-            await self._app(scope, _replay(body, receive), send)
-
-    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
-        announced = dict(scope["headers"]).get(b"content-length", b"")
-        if announced.isdigit() and int(announced) > self._largest:
-            return None
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self._largest:
-                return None
-        return body
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return first.pop() if first else await receive()
-
-    return replay

@@ -47,8 +47,16 @@ SHED = Metric(
 )
 EXPANSION_ENTRIES = Metric("search_api_expansion_entries", "gauge", (), "Queries whose tokens are kept")
 
+TURNED_AWAY = Metric(
+    "search_api_turned_away_total",
+    "counter",
+    ("problem",),
+    "Requests that ended before they were looked at: without credentials, with wrong ones, or too many",
+)
+
 SEARCH_METRICS = (
     REQUESTS,
+    TURNED_AWAY,
     REQUEST_SECONDS,
     IN_FLIGHT,
     SEARCHES,

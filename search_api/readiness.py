@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from search_api.access.principal import LOCAL
+from search_api.access.principal import LOCAL, Principal
 from search_api.access.view import View
 from search_api.elastic import Door, reason
 from search_api.errors import InferenceUnavailable, Overloaded
@@ -38,6 +38,11 @@ class Report(msgspec.Struct, frozen=True):
     def ready(self) -> bool:
         """Whether every index is `ok`: without an encoder searches are answered by words."""
         return set(self.indices.values()) == {"ok"}
+
+    def seen_by(self, caller: Principal) -> dict[str, dict[str, str]]:
+        """Return the states of the indices that `caller` may search, as JSON values."""
+        states = {"indices": self.indices, "inference": self.inference}
+        return {what: {name: of[name] for name in of if caller.may_search(name)} for what, of in states.items()}
 
 
 class Readiness:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from search_api.access.settings import AccessSettings, HttpSettings
 from streamer.model import RESERVED
 from streamer.settings import (
     LOOPBACK,
@@ -167,6 +168,7 @@ class LimitSettings(Section):
     """What a request may ask for."""
 
     body_kbytes: int = Field(64, ge=1, le=10_240, description="Largest request body.")
+    body_depth: int = Field(20, ge=1, le=100, description="Most objects and lists of a body that stand one in another.")
     query_chars: int = Field(1_000, ge=1, description="Longest query text.")
     size: int = Field(100, ge=1, le=10_000, description="Most hits in an answer.")
     filters: int = Field(20, ge=0, description="Most filters in a request, those in groups included.")
@@ -188,18 +190,19 @@ class Settings(FileSettings):
     search: SearchSettings = SearchSettings()
     expansion: ExpansionSettings = ExpansionSettings()
     limits: LimitSettings = LimitSettings()
+    access: AccessSettings = AccessSettings()
+    http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     slow_log: SlowLogSettings = SlowLogSettings()
 
-    @field_validator("listen")
-    @classmethod
-    def _loopback_only(cls, listen: ListenSettings) -> ListenSettings:
-        if not is_loopback(listen.host):
+    @model_validator(mode="after")
+    def _open_means_loopback(self) -> Self:
+        if self.access.is_open and not is_loopback(self.listen.host):
             raise ValueError(
-                f"{listen.host} can be reached from other machines, and this service does not ask who calls: "
-                "set listen.host to 127.0.0.1, ::1 or localhost"
+                f"{self.listen.host!r} can be reached from other machines, and without keys this service does not ask who "
+                "calls: make one with `search-api keys new`, or set listen.host to 127.0.0.1, ::1 or localhost"
             )
-        return listen
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from search_api.access.principal import Principal
-from search_api.errors import UnknownIndex
+from search_api.errors import Forbidden, InvalidRequest, UnknownIndex
 from search_api.model import Json
 from search_api.query import filters
 from search_api.settings import IndexSettings
@@ -53,9 +53,12 @@ class View:
     """An index as one caller sees it."""
 
     def __init__(self, principal: Principal, index: IndexSettings) -> None:
-        """Look at `index` as `principal`. Raises InvalidRequest when a filter of it does not fit the index."""
+        """Look at `index` as `principal`. Raises Forbidden when a filter of it does not fit the index."""
         self.principal, self.index = principal, index
-        self._clauses = filters.checked(principal.filters, index.filters, "/filters")
+        try:
+            self._clauses = filters.checked(principal.filters, index.filters, "/filters")
+        except InvalidRequest as error:
+            raise Forbidden(f"the filters of these credentials do not fit index {index.name!r}") from error
 
     def ask(self, body: Json) -> Question:
         """Return the search of `body`, narrowed to what the caller may see.

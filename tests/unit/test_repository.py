@@ -18,7 +18,7 @@ CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8")
 # Licences under which we may use a package as it is; every part of an expression must be one of them.
 ALLOWED = re.compile(
     r"""(the\ )?( 0bsd | apache([ -](software\ )?license)?(,\ version)?[ -]?2(\.0)? | apache\ software\ license
-    | (3-clause\ )?bsd(-[23]-clause|\ license)? | cc0-1\.0 | isc(\ license)?(\ \(iscl\))? | mit(\ license)?
+    | (3-clause\ )?bsd(-[23]-clause|\ license)? | cc0-1\.0 | isc(\ license)?(\ \(iscl\))? | mit(-0|\ license)?
     | mozilla\ public\ license\ 2\.0\ \(mpl\ 2\.0\) | mpl-2\.0 | psf-2\.0 | python\ software\ foundation\ license
     | repoze\ public\ license | zlib )""",
     re.IGNORECASE | re.VERBOSE,

@@ -6,7 +6,7 @@ import pytest
 
 from search_api.access.principal import LOCAL, Principal
 from search_api.access.view import Views
-from search_api.errors import InvalidRequest, UnknownIndex
+from search_api.errors import Forbidden, UnknownIndex
 from search_api.query.filters import Condition
 from search_api.settings import IndexSettings
 from tests.unit.search_api.fakes import INDEX
@@ -74,7 +74,7 @@ def test_a_retriever_that_is_not_known_is_refused():
 
 
 def test_a_filter_that_does_not_fit_the_index_sees_nothing():
-    with pytest.raises(InvalidRequest, match="not a field to filter on"):
+    with pytest.raises(Forbidden, match="do not fit index 'films'"):
         ask({"query": QUERY}, Condition(field="tenant", any_of=["a"]))
 
 
