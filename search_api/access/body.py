@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from itertools import accumulate
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,7 +17,8 @@ Refuse = Callable[[Scope, Receive, Send, Exception], Awaitable[None]]
 WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods whose body, if one comes, is read by nobody."""
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BRACKET = re.compile(rb"[][{}]")
+_STEPS = dict(zip(b"[{]}", (1, 1, -1, -1), strict=True))
+_NO_BRACKETS = bytes(set(range(256)) - _STEPS.keys())
 
 
 class BodyLimit:
@@ -71,12 +73,8 @@ def is_deeper(body: bytes, most: int) -> bool:
     # Few bodies have as many brackets at all.
     if body.count(b"[") + body.count(b"{") <= most:
         return False
-    depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub(b"", body)):
-        depth += 1 if bracket in b"[{" else -1
-        if depth > most:
-            return True
-    return False
+    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > most
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -1,16 +1,29 @@
 // The service's HTTP interface. Failures become a Problem, whatever their cause.
 
 export class Problem extends Error {
-  constructor({ title, detail, errors = [], request_id: requestId = "" }) {
+  constructor({ title, status, detail, errors = [], request_id: requestId = "" }) {
     super(title);
-    Object.assign(this, { title, detail, errors, requestId });
+    Object.assign(this, { title, status, detail, errors, requestId });
   }
 }
 
-async function ask(path, options) {
+// Of this tab and until it is closed; never in the address, which is shared and logged.
+const KEY = "credentials";
+
+/** Ask with these credentials from now on. */
+export function use(credentials) {
+  sessionStorage.setItem(KEY, credentials);
+}
+
+function authorized(headers = {}) {
+  const credentials = sessionStorage.getItem(KEY);
+  return credentials ? { ...headers, authorization: `Bearer ${credentials}` } : headers;
+}
+
+async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, options);
+    response = await fetch(path, { ...options, headers: authorized(options.headers) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ title: "the search service cannot be reached", detail: "It may be restarting. Try again in a moment." });

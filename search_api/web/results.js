@@ -1,5 +1,6 @@
 // Answers as elements: one list, three lists side by side, nothing found, something wrong.
 
+import { use } from "./api.js";
 import { element, label } from "./dom.js";
 
 const LONGEST_TEXT = 420;
@@ -93,6 +94,24 @@ export function welcome() {
   return element("div", { class: "notice" }, element("p", {}, "Describe what you are looking for in your own words."), element("dl", { class: "modes-explained" }, terms));
 }
 
+const UNAUTHORIZED = 401;
+
+/** Return a form that takes a key, and goes on with it. */
+function credentials(view) {
+  const field = element("input", { type: "password", name: "key", required: true, autocomplete: "off", spellcheck: "false" });
+  const submit = (event) => {
+    event.preventDefault();
+    use(field.value.trim());
+    view.again();
+  };
+  return element(
+    "form",
+    { class: "actions key", on: { submit } },
+    element("label", {}, "Key or token ", field),
+    element("button", { type: "submit", class: "second" }, "Use it"),
+  );
+}
+
 /** Return what to show for `error`, a Problem. */
 export function problem(error, view, heading = "h2") {
   const again = element("button", { type: "button", class: "second", on: { click: () => view.again() } }, "Try again");
@@ -101,6 +120,7 @@ export function problem(error, view, heading = "h2") {
     "div",
     { class: "notice wrong", role: "alert" },
     element(heading, {}, sentence(error.title)),
+    error.status === UNAUTHORIZED && credentials(view),
     details.length ? element("ul", {}, details) : error.detail && element("p", {}, sentence(error.detail)),
     element("p", { class: "actions" }, again),
     error.requestId && element("p", { class: "quiet small" }, "Request ", element("code", {}, error.requestId)),

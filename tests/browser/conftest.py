@@ -27,10 +27,10 @@ DEADLINE_S = 30
 class Service:
     """The service on a free port; its door can be told to fail."""
 
-    def __init__(self):
+    def __init__(self, **settings):
         self.door = FakeDoor()
         self.socket = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(app(self.door, SystemClock()), log_config=None, access_log=False)
+        config = uvicorn.Config(app(self.door, SystemClock(), **settings), log_config=None, access_log=False)
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self._run)
 
@@ -56,8 +56,8 @@ class Service:
 
 
 @pytest.fixture
-def service():
-    with Service() as running:
+def service(request):
+    with Service(**getattr(request, "param", {})) as running:
         yield running
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from search_api.access import keys
 from search_api.errors import InferenceUnavailable
 from streamer.errors import ElasticUnavailable
 
@@ -170,3 +171,23 @@ def test_a_phone_shows_all_without_scrolling_sideways(page, results):
         page.goto(f"/?q=heist&mode={mode}&genres=Crime")
         expect(results.first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+SECRET = keys.make_secret()
+GUARDED = {"access": {"keys": [{"name": "reader", "hash": keys.hash_of(SECRET)}]}}
+
+
+@pytest.mark.parametrize("service", [GUARDED], indirect=True)
+def test_a_key_is_asked_for_and_kept_out_of_the_address(page, results):
+    page.goto("/?q=heist")
+    expect(page.get_by_role("alert")).to_contain_text("needs credentials")
+    page.get_by_label("Key or token").fill(keys.text_of("reader", "wrong"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("not valid")
+    page.get_by_label("Key or token").fill(keys.text_of("reader", SECRET))
+    page.get_by_role("button", name="Use it").click()
+    expect(results).to_have_count(3)
+    page.reload()
+    expect(results).to_have_count(3)
+    assert SECRET not in page.url
+    failing(page)
