@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, Response
 from opentelemetry import trace
-from pydantic import ValidationError
 from starlette.staticfiles import StaticFiles
 
-from search_api import describe, edge
+from search_api import describe, edge, ways
 from search_api.access.admission import Admission
 from search_api.access.body import BodyLimit
 from search_api.access.gate import Gate, caller_of
@@ -22,16 +21,19 @@ from search_api.access.hosts import Hosts
 from search_api.access.principal import Principal
 from search_api.edge import Edge, json
 from search_api.elastic import Door
-from search_api.errors import TABLE, InvalidRequest, MalformedBody, faults_of
+from search_api.errors import TABLE, InvalidRequest, MalformedBody
 from search_api.inference.expansion import Expansion
 from search_api.metrics import SEARCH_METRICS
-from search_api.model import Json, Mode, SearchResponse
+from search_api.model import Mode, SearchResponse
+from search_api.pointers import faults_of
 from search_api.query import url
 from search_api.query.request import SearchRequest
 from search_api.readiness import Readiness
 from search_api.search import Searcher
 from search_api.settings import Settings
 from search_api.tracing import telemetry
+from search_api.validation import search_of
+from search_api.ways import Ways
 from streamer import __version__
 from streamer.clock import Clock
 from streamer.metrics import Meter
@@ -54,11 +56,13 @@ class Parts:
         self.searcher = Searcher(settings, door, self.expansion, clock, meter)
         self.readiness = Readiness(door, settings.indices, clock)
         self.admission = Admission(settings, clock)
+        self.ways = Ways(settings, door, self.searcher, clock, meter=meter, rates=self.admission.rates)
         meter.read_from(self.expansion)
 
     async def close(self) -> None:
         """Stop what runs and close the door."""
         await self.readiness.close()
+        await self.ways.walker.stop()
         await self.expansion.close()
         await self.door.close()
 
@@ -75,7 +79,9 @@ def create_app(parts: Parts, hosts: Hosts | None = None) -> FastAPI:
     traced = telemetry(trace.get_tracer_provider())
     app = FastAPI(title="search_api", version=__version__, lifespan=lifespan, openapi_url=None, telemetry=traced)
     app.state.parts = parts
+    app.state.ways = parts.ways
     app.include_router(router)
+    app.include_router(ways.router)
     app.mount("/web", StaticFiles(directory=WEB), name="web")
     app.add_exception_handler(RequestValidationError, _invalid)
     for error in {row.error for row in TABLE} - {Exception}:
@@ -113,7 +119,7 @@ async def search_by_url(
     others = [(name, value) for name, value in request.query_params.multi_items() if name not in OWN_PARAMETERS]
     conditions = url.filters(others, searcher.view(caller, index).index.filters)
     wanted = {"query": q, "mode": mode, "size": size, "index": index, "filters": conditions}
-    return json(await searcher.search(_validated(wanted), caller))
+    return json(await searcher.search(search_of(wanted), caller))
 
 
 @router.post("/search", responses=describe.RESPONSES, response_model=SearchResponse, summary="Search")
@@ -160,17 +166,6 @@ async def openapi(request: Request, caller: Caller) -> Response:
 async def page() -> FileResponse:
     """Return the search page."""
     return FileResponse(WEB / "index.html")
-
-
-def _validated(wanted: Json) -> SearchRequest:
-    try:
-        return SearchRequest.model_validate(wanted)
-    except ValidationError as error:
-        raise InvalidRequest(*faults_of(_under_body(error.errors(include_input=False)))) from error
-
-
-def _under_body(errors: Sequence[Any]) -> list[Json]:
-    return [{**error, "loc": ("body", *error["loc"])} for error in errors]
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

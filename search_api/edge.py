@@ -121,11 +121,17 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: Exception) -
     await refusal(scope, error)(scope, receive, send)
 
 
-def refusal(scope: Scope, error: Exception) -> Response:
-    """Return the problem document of `error` as an answer; what stays inside goes to the log."""
+def note(error: Exception) -> None:
+    """Write what of `error` stays inside to the log."""
     row = errors.row_of(error)
     if not row.tells and row.status >= errors.INTERNAL.status:
         log.warning("problem", problem=row.name, error=str(error), exc_info=error if row is errors.INTERNAL else None)
+
+
+def refusal(scope: Scope, error: Exception) -> Response:
+    """Return the problem document of `error` as an answer; what stays inside goes to the log."""
+    row = errors.row_of(error)
+    note(error)
     headers = _headers(row, getattr(error, "retry_after_s", row.retry_after_s))
     body = orjson.dumps(errors.problem(error, scope["request_id"]))
     return Response(body, row.status, headers, media_type="application/problem+json")

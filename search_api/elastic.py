@@ -32,6 +32,12 @@ class Door(Protocol):
     async def search(self, question: Question, within_s: float | None = None) -> Json:
         """Return the answer to a search, within the time (default: the setting); raises ElasticError, Overloaded."""
 
+    async def open_point(self, alias: str, keep_alive_s: int) -> str:
+        """Return the id of a point in time of an index; raises ElasticError, Overloaded."""
+
+    async def close_point(self, point: str) -> None:
+        """End a point in time; raises ElasticError."""
+
     async def infer(self, endpoint: str, text: str) -> Tokens:
         """Return the tokens of `text`; raises InferenceUnavailable."""
 
@@ -57,9 +63,24 @@ class ElasticDoor:
         budget_s = self._settings.timeout_ms / 1000 if within_s is None else within_s
         # Rounded up to tenths: the client keeps what it makes for each timeout.
         timeout = max(math.ceil(budget_s * GRACE * 10) / 10, LEAST_WAIT_S)
-        params = {"filter_path": FILTER_PATH, "allow_partial_search_results": "true"}
+        in_time = "pit" in question.body
+        # A point in time names its index itself. Where it walks, what is missing from a page is missing for good.
+        path = "/_search" if in_time else f"/{question.alias}/_search"
+        params = {"filter_path": FILTER_PATH, "allow_partial_search_results": "false" if in_time else "true"}
         with self._turnstile.ticket(), self._timed("search"):
-            return await self._elastic.post(f"/{question.alias}/_search", question.body, timeout, **params)
+            return await self._elastic.post(path, question.body, timeout, **params)
+
+    async def open_point(self, alias: str, keep_alive_s: int) -> str:
+        """Return the id of a point in time of an index; raises ElasticError, Overloaded."""
+        with self._turnstile.ticket(), self._timed("open_point"):
+            found = await self._elastic.post(f"/{alias}/_pit", keep_alive=f"{keep_alive_s}s")
+        point: str = found["id"]
+        return point
+
+    async def close_point(self, point: str) -> None:
+        """End a point in time; raises ElasticError."""
+        with self._timed("close_point"):
+            await self._elastic.delete("/_pit", {"id": point})
 
     async def infer(self, endpoint: str, text: str) -> Tokens:
         """Return the tokens of `text`; raises InferenceUnavailable."""

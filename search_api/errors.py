@@ -13,6 +13,13 @@ SearchError
 ├── PositionGone           a position is of a topic that was deleted or made again
 ├── FreshnessUnavailable   the service cannot make sure that a position is searchable
 ├── Overloaded             as many searches as Elasticsearch takes are running
+├── UnknownPreset          no preset of that name is declared
+├── UnknownDocument        there is no such document, or not for this caller
+├── DocumentWithoutTokens  a document has no tokens that could be read
+├── InvalidCursor          a cursor that this service did not make, or made for another key
+├── CursorExpired          a cursor that came too late
+├── TooManyCursors         a key, or all together, have as many cursors open as they may
+├── IncompletePage         a shard gave no answer for a page, where none may be missing
 ├── InferenceUnavailable   the tokens of a query could not be had
 │   └── QueryNotEncodable  the encoder refuses this text
 ├── CredentialsMissing     nothing says who asks
@@ -102,6 +109,39 @@ class UnknownIndex(SearchError):
         super().__init__(self.faults[0].detail)
 
 
+class UnknownPreset(SearchError):
+    """there is no preset of that name"""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        """Name the preset that was asked for and those that exist."""
+        self.faults = (Fault(f"no preset is called {name!r}", allowed=tuple(known)),)
+        super().__init__(self.faults[0].detail)
+
+
+class UnknownDocument(SearchError):
+    """there is no document with this id"""
+
+
+class DocumentWithoutTokens(SearchError):
+    """the document has no tokens: it has no text, they are not there yet, or the index does not keep them readable"""
+
+
+class InvalidCursor(SearchError):
+    """this service made no such cursor for this key; begin anew"""
+
+
+class CursorExpired(SearchError):
+    """the cursor is no longer valid; begin anew, and ask for the next page sooner or for a longer keep_alive_s"""
+
+
+class TooManyCursors(SearchError):
+    """too many cursors are open; walk to their ends, close them, or wait until they expire"""
+
+
+class IncompletePage(SearchError):
+    """part of the index did not answer in time; send the same cursor again"""
+
+
 class InferenceUnavailable(SearchError):
     """the query could not be turned into tokens; mode lexical works without"""
 
@@ -171,9 +211,6 @@ class Row(msgspec.Struct, frozen=True):
     retry_after_s: int | None = None
 
 
-SHAPES = frozenset({"<condition>", "<group>"})
-"""Which of several shapes a part of a request was taken for: pydantic puts it into an error's path."""
-
 INTERNAL = Row(Exception, "internal-error", 500, "the service failed; the log has the reason under the request id")
 
 TABLE = (
@@ -195,6 +232,13 @@ TABLE = (
     Row(TooManyRequests, "too-many-requests", 429, "the credentials have used what they may", tells=True),
     Row(HostRefused, "host-refused", 421, "the service does not go by this name", tells=True),
     Row(UnknownIndex, "unknown-index", 404, "there is no such index", tells=True),
+    Row(UnknownPreset, "unknown-preset", 404, "there is no such preset", tells=True),
+    Row(UnknownDocument, "unknown-document", 404, "there is no such document", tells=True),
+    Row(DocumentWithoutTokens, "document-without-tokens", 422, "the document has no tokens", tells=True),
+    Row(InvalidCursor, "invalid-cursor", 400, "there is no such cursor", tells=True),
+    Row(CursorExpired, "cursor-expired", 410, "the cursor has expired", tells=True),
+    Row(TooManyCursors, "too-many-cursors", 429, "too many cursors are open", tells=True, retry_after_s=10),
+    Row(IncompletePage, "incomplete-page", 503, "the page is not complete", tells=True, retry_after_s=1),
     Row(InferenceUnavailable, "inference-unavailable", 503, "the encoder does not answer", tells=True, retry_after_s=5),
     Row(NotFreshInTime, "not-fresh-in-time", 504, "the index did not come so far in time", tells=True, retry_after_s=1),
     Row(PositionGone, "position-gone", 410, "the topic was deleted or made again", tells=True),
@@ -250,21 +294,3 @@ def _fault(fault: Fault) -> Json:
 def _printable(text: str) -> str:
     # What a client sent may hold lone surrogates, which JSON can escape but UTF-8 cannot say.
     return text.encode("utf-8", "replace").decode()
-
-
-def faults_of(errors: Iterable[Any]) -> tuple[Fault, ...]:
-    """Turn pydantic's errors into faults: `('body', 'filters', 0, 'field')` becomes the pointer `/filters/0/field`."""
-    return tuple(_fault_of(error["loc"], error["msg"].removeprefix("Value error, ")) for error in errors)
-
-
-def _fault_of(location: tuple[str | int, ...], message: str) -> Fault:
-    where, *rest = location or ("body",)
-    if where == "query":
-        return Fault(message, parameter=".".join(map(str, rest)))
-    return Fault(message, pointer="".join(f"/{escaped(str(part))}" for part in rest if part not in SHAPES))
-
-
-def escaped(part: str) -> str:
-    """Return `part` as it stands in a JSON pointer."""
-    # RFC 6901, section 3.
-    return part.replace("~", "~0").replace("/", "~1")

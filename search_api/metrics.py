@@ -16,7 +16,7 @@ ELASTIC_SECONDS = Metric(
     "search_api_elasticsearch_seconds",
     "histogram",
     ("operation", "result"),
-    "Time of a request to Elasticsearch (search, inference), by result (ok, error)",
+    "Time of a request to Elasticsearch (search, inference, open_point, close_point), by result (ok, error)",
     SECONDS,
 )
 EXPANSIONS = Metric(
@@ -46,6 +46,10 @@ SHED = Metric(
     "search_api_shed_total", "counter", (), "Searches that were refused because as many as allowed were running"
 )
 EXPANSION_ENTRIES = Metric("search_api_expansion_entries", "gauge", (), "Queries whose tokens are kept")
+CURSORS = Metric(
+    "search_api_cursors_total", "counter", ("event",), "Walks by cursor: begun, continued, ended, closed or expired"
+)
+CURSORS_OPEN = Metric("search_api_open_cursors", "gauge", (), "Walks by cursor that are open at this process")
 
 TURNED_AWAY = Metric(
     "search_api_turned_away_total",
@@ -68,4 +72,6 @@ SEARCH_METRICS = (
     EXPANSION_FAILURES,
     BREAKER_OPEN,
     EXPANSION_ENTRIES,
+    CURSORS,
+    CURSORS_OPEN,
 )

@@ -61,6 +61,50 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Met(BaseModel):
+    """A token that query and document both have, with its weights."""
+
+    token: str
+    query: float
+    document: float
+    adds: float
+
+
+class Others(BaseModel):
+    """Further tokens that met."""
+
+    count: int
+    adds: float
+
+
+class Part(BaseModel):
+    """What a part of the search added to a hit."""
+
+    part: Literal["semantic", "lexical"]
+    adds: float = Field(description="To the score of the hit.")
+    score: float = Field(description="Of the part alone; 0 when it did not find the hit.")
+    boost: float | None = Field(None, description="With fusion by score: `adds` is `score` times this.")
+    rank: int | None = Field(None, description="With fusion by rank: the place in the part's list.")
+    tokens: list[Met] | None = Field(
+        None, description="Those that add most; none where the document's tokens cannot be read back."
+    )
+    other_tokens: Others | None = None
+
+
+class Fusion(BaseModel):
+    """How the parts were made one: the score adds up, or the reciprocal of `constant` plus each rank does."""
+
+    by: Literal["score", "rank"]
+    constant: int | None = None
+
+
+class Explanation(BaseModel):
+    """Why a hit stands where it stands."""
+
+    fusion: Fusion
+    parts: list[Part]
+
+
 class Hit(BaseModel):
     """A document that was found."""
 
@@ -71,6 +115,7 @@ class Hit(BaseModel):
         None,
         description="Passages of each field, escaped for HTML: words between `<em>` and `</em>`, or its beginning.",
     )
+    explanation: Explanation | None = Field(None, description="When that was asked for.")
 
 
 class Count(BaseModel):

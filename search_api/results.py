@@ -12,7 +12,8 @@ from search_api.settings import IndexSettings
 
 FILTER_PATH = (
     "timed_out,_shards.failed,hits.total.value,aggregations,"
-    "hits.hits._id,hits.hits._score,hits.hits._source,hits.hits.highlight"
+    "hits.hits._id,hits.hits._score,hits.hits._source,hits.hits.highlight,"
+    "pit_id,hits.hits.sort,hits.hits.fields,hits.hits.matched_queries"
 )
 """What of Elasticsearch's answer is read; the rest, index names included, is never sent to us."""
 

@@ -10,12 +10,14 @@ import structlog
 
 from search_api import limits, results
 from search_api.access.principal import Principal
-from search_api.access.view import View, Views
+from search_api.access.view import Question, View, Views
 from search_api.elastic import Door
 from search_api.errors import InferenceUnavailable, Overloaded
+from search_api.explaining import Explainer
 from search_api.inference.expansion import Expansion
 from search_api.metrics import SEARCHES
 from search_api.model import Json, Tokens
+from search_api.prepared import Prepared
 from search_api.query import builder
 from search_api.query.check import check
 from search_api.query.request import SearchRequest
@@ -47,6 +49,7 @@ class Searcher:
         self._settings, self._door, self._expansion = settings, door, expansion
         self._clock, self._meter = clock, meter
         self._views = Views(settings.indices)
+        self._explainer = Explainer(door)
 
     def indices(self, caller: Principal) -> Iterator[IndexSettings]:
         """Yield the indices that `caller` may search."""
@@ -72,28 +75,50 @@ class Searcher:
         return found
 
     async def _search(self, request: SearchRequest, view: View) -> Json:
-        began, index = self._clock.monotonic(), view.index
-        limits.check(request, self._settings.limits)
-        # Before the inference: what is refused must not cost one.
-        check(request, index)
-        budget_s = self._budget_s(request)
-        deadline = Deadline(self._clock, budget_s)
-        tokens = await self._tokens(request, index, budget_s * SHARE_OF_EXPANSION)
+        began = self._clock.monotonic()
+        deadline = Deadline(self._clock, self._budget_s(request))
+        prepared = await self.prepare(request, view)
         expanded = self._clock.monotonic()
-        asked = by_words(request) if tokens is None else request
-        found = await self._find(asked, view, tokens, deadline)
+        found = await self._find(prepared, deadline)
         times = Times(began, expanded, self._clock.monotonic())
-        answer = results.answer(request, index, found, (times.ended - began) * 1000)
-        if asked.mode != request.mode:
-            answer["degraded"] = "inference"
+        answer = prepared.answer(found, (times.ended - began) * 1000)
         log_if_slow(self._settings.slow_log, request, answer, times)
+        if request.explain:
+            await self._explainer.add(prepared, answer)
         return answer
 
-    async def _find(self, request: SearchRequest, view: View, tokens: Tokens | None, deadline: Deadline) -> Json:
+    async def render(self, request: SearchRequest, caller: Principal) -> Json:
+        """Return what a search would ask of Elasticsearch, without asking it; raises SearchError.
+
+        The filters of `caller` stand in it as they are applied; the index has the name that clients know it by.
+        """
+        view = self.view(caller, request.index)
+        prepared = await self.prepare(request, view)
+        questions = self._questions(prepared, round(self._budget_s(request) * 1000))
+        path = f"/{view.index.name}/_search"
+        return {"requests": [{"method": "POST", "path": path, "body": one.body} for one in questions]}
+
+    async def prepare(self, request: SearchRequest, view: View) -> Prepared:
+        """Return the search, checked, with its tokens; raises InvalidRequest."""
+        # Before the inference: what is refused must not cost one.
+        self.check(request, view)
+        tokens = await self._tokens(request, view.index, self._budget_s(request) * SHARE_OF_EXPANSION)
+        return Prepared(request, view, tokens)
+
+    def check(self, request: SearchRequest, view: View) -> None:
+        """Raise InvalidRequest naming everything of `request` that is beyond the limits or does not fit the index."""
+        limits.check(request, self._settings.limits)
+        check(request, view.index)
+
+    async def _find(self, prepared: Prepared, deadline: Deadline) -> Json:
         left_ms = max(LEAST_MS, round(deadline.remaining() * 1000))
-        bodies = (builder.body(request, view.index, tokens), builder.counts(request, view.index, tokens))
-        asked = [view.ask(body | {"timeout": f"{left_ms}ms"}) for body in bodies if body]
+        asked = self._questions(prepared, left_ms)
         return results.together(await asyncio.gather(*(self._door.search(one, left_ms / 1000) for one in asked)))
+
+    def _questions(self, prepared: Prepared, timeout_ms: int) -> list[Question]:
+        counts = builder.counts(prepared.asked, prepared.view.index, prepared.tokens)
+        bodies = (prepared.body, counts)
+        return [prepared.view.ask(body | {"timeout": f"{timeout_ms}ms"}) for body in bodies if body]
 
     def _budget_s(self, request: SearchRequest) -> float:
         most = self._settings.search.timeout_ms
@@ -109,11 +134,6 @@ class Searcher:
         except InferenceUnavailable as error:
             log.debug("degraded", reason=str(error))
             return None
-
-
-def by_words(request: SearchRequest) -> SearchRequest:
-    """Return the part of `request` that needs no tokens; a least score was meant for other scores."""
-    return request if request.mode == "lexical" else request.model_copy(update={"mode": "lexical", "min_score": None})
 
 
 def result_of(answer: Json) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from search_api.access.settings import AccessSettings, HttpSettings
@@ -91,6 +92,10 @@ class IndexSettings(Section):
         [], description="Fields of an answer's source; empty: all that are not hidden."
     )
     hidden_fields: list[FieldName] = Field([], description="Further fields that never leave the service.")
+    suggest_fields: list[FieldName] = Field(
+        [],
+        description="Fields to suggest from as somebody types: `text` or `search_as_you_type`; default: `display.title`.",
+    )
     display: DisplaySettings = DisplaySettings()
 
     @property
@@ -103,7 +108,7 @@ class IndexSettings(Section):
     @model_validator(mode="after")
     def _hidden_stays_hidden(self) -> Self:
         filtered = (one.field or name for name, one in self.filters.items())
-        shown = {*self.result_fields, *filtered, *self.lexical_fields}
+        shown = {*self.result_fields, *filtered, *self.lexical_fields, *self.suggest_fields}
         wrong = sorted(name for name in shown if any(f"{name}.".startswith(f"{path}.") for path in self.hidden))
         if wrong:
             raise ValueError(f"{', '.join(wrong)}: hidden fields can be neither shown nor filtered nor searched")
@@ -164,6 +169,22 @@ class SlowLogSettings(Section):
     query_text: bool = Field(default=False, description="Whether that line may hold the text of the query.")
 
 
+class CursorSettings(Section):
+    """Walks through all hits. Each keeps segments alive at Elasticsearch, so there are bounds to their number and time."""
+
+    secret: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="Signs cursors; the same for all instances. Without it one is made at start, and cursors end with the process.",
+    )
+    per_key: int = Field(10, ge=1, description="Most cursors of one key that are open at this process.")
+    in_all: int = Field(200, ge=1, description="Most cursors that are open at this process.")
+    keep_alive_s: int = Field(
+        300, ge=1, le=86_400, description="Longest time that a cursor may wait for its next page."
+    )
+    longest_s: int = Field(3_600, ge=1, le=604_800, description="Longest time from the first page to the last.")
+
+
 class LimitSettings(Section):
     """What a request may ask for."""
 
@@ -173,6 +194,7 @@ class LimitSettings(Section):
     size: int = Field(100, ge=1, le=10_000, description="Most hits in an answer.")
     filters: int = Field(20, ge=0, description="Most filters in a request, those in groups included.")
     filter_values: int = Field(100, ge=1, le=10_000, description="Most values of one filter.")
+    searches: int = Field(10, ge=1, le=100, description="Most searches of one request to `/search/multi`.")
     facets: int = Field(10, ge=0, description="Most facets in a request.")
     facet_values: int = Field(200, ge=1, le=10_000, description="Most values, or ranges, of one facet.")
 
@@ -187,8 +209,12 @@ class Settings(FileSettings):
     admin: ListenSettings = ListenSettings(port=9611)
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
     indices: list[IndexSettings] = Field(min_length=1, description="What can be searched; the first is the default.")
+    presets: Path | None = Field(
+        None, description="TOML or JSON file with searches under names; see docs/search-ways.md."
+    )
     search: SearchSettings = SearchSettings()
     expansion: ExpansionSettings = ExpansionSettings()
+    cursor: CursorSettings = CursorSettings()
     limits: LimitSettings = LimitSettings()
     access: AccessSettings = AccessSettings()
     http: HttpSettings = HttpSettings()

@@ -79,9 +79,9 @@ class Elastic:
         """Send a POST with a JSON body, waiting `timeout` seconds (default: the setting) for the answer."""
         return await self._perform("POST", path, body, params, timeout)
 
-    async def delete(self, path: str, **params: str) -> Json:
-        """Send a DELETE."""
-        return await self._perform("DELETE", path, None, params)
+    async def delete(self, path: str, body: Json | None = None, **params: str) -> Json:
+        """Send a DELETE, with a JSON body where it takes one."""
+        return await self._perform("DELETE", path, body, params)
 
     async def find(self, path: str, **params: str) -> Json | None:
         """Send a GET; return None when the thing is not there (404)."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from search_api.errors import Fault, InvalidRequest, escaped
+from search_api.errors import Fault, InvalidRequest
+from search_api.pointers import escaped
 from search_api.query import facets, filters, presentation, syntax
 from search_api.query.modes import WIDEST
 from search_api.query.request import SearchRequest

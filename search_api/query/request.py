@@ -43,6 +43,9 @@ class SearchRequest(Message):
     collapse: Collapse | None = Field(None, description="Show only the best of the hits that share a value.")
     highlight: Highlight | None = Field(None, description="Show where in the text the words were found.")
     fields: list[str] | None = Field(None, description="Fields of the documents to return; default: all.")
+    explain: bool = Field(
+        default=False, strict=True, description="Whether each hit says what its parts and tokens added; costs searches."
+    )
     timeout_ms: int | None = Field(
         None,
         ge=10,

@@ -4,6 +4,7 @@ import asyncio
 
 from search_api.app import Parts, create_app, create_meter
 from search_api.settings import Settings
+from streamer.errors import ElasticRefused
 
 FILMS = {
     "1": {
@@ -62,7 +63,7 @@ def settings(**changes):
 
 
 def words(text):
-    return {word.strip(".,").lower() for word in text.split()}
+    return {*words_in_order(text)}
 
 
 class FakeDoor:
@@ -71,16 +72,33 @@ class FakeDoor:
         self.searches, self.inferences = [], []
         self.search_error = self.infer_error = None
         self.closed = False
+        self.points = {}
+
+    async def open_point(self, alias, keep_alive_s):
+        point = f"{alias}-000001:{len(self.points)}"
+        self.points[point] = dict(self.films)
+        return point
+
+    async def close_point(self, point):
+        del self.points[point]
 
     async def search(self, question, within_s=None):
         body = question.body
         self.searches.append((question.alias, body))
         if self.search_error:
             raise self.search_error
-        scored = [(score_of(film, body.get("query", {})), id_, film) for id_, film in self.films.items()]
+        films = self.films if "pit" not in body else self._at(body["pit"]["id"])
+        scored = [(score_of({"_id": id_, **film}, body.get("query", {})), id_, film) for id_, film in films.items()]
         best = sorted((item for item in scored if item[0]), key=lambda item: (-item[0], item[1]))
-        hits = [{"_id": id_, "_score": score, "_source": {**film, **INTERNALS}} for score, id_, film in best]
-        return {"timed_out": False, "_shards": {"failed": 0}, "hits": {"hits": hits[: body["size"]]}}
+        hits = [hit_of(*item, place, body) for place, item in enumerate(best)]
+        rest = hits[body["search_after"][1] + 1 :] if "search_after" in body else hits
+        found = {"timed_out": False, "_shards": {"failed": 0}, "hits": {"hits": rest[: body["size"]]}}
+        return found | ({"pit_id": body["pit"]["id"]} if "pit" in body else {})
+
+    def _at(self, point):
+        if point not in self.points:
+            raise ElasticRefused(404, "search_context_missing_exception", "No search context found for id [1]")
+        return self.points[point]
 
     async def infer(self, endpoint, text):
         self.inferences.append((endpoint, text))
@@ -96,25 +114,58 @@ class FakeDoor:
         self.closed = True
 
 
+def hit_of(score, id_, film, place, body):
+    hit = {"_id": id_, "_score": score, "_source": {**film, **INTERNALS}, "sort": [score, place]}
+    hit |= {"matched_queries": list(names_of(body["query"]))}
+    if "text_embedding" in body.get("fields", ()):
+        hit["fields"] = {"text_embedding": [dict.fromkeys(words(film["text"]), 1.0)]}
+    return hit
+
+
+def names_of(query):
+    for part in query.get("bool", {}).get("should", ()):
+        if "_name" in part.get("bool", {}):
+            yield part["bool"]["_name"]
+    for part in query.get("bool", {}).get("must", ()):
+        yield from names_of(part)
+
+
 def score_of(film, query):
-    clauses = query.get("bool", {})
-    if not all(passes(film, clause) for clause in clauses.get("filter", ())):
+    if not query:
+        return 0.0
+    if "ids" in query:
+        return float(passes(film, query))
+    clauses = query.get("bool")
+    if clauses is None:
+        return score_of_part(film, query)
+    narrowed = all(passes(film, clause) for clause in clauses.get("filter", ()))
+    if not narrowed or any(score_of(film, part) for part in clauses.get("must_not", ())):
         return 0.0
     if "must" in clauses:
         return sum(score_of(film, part) for part in clauses["must"])
-    return sum(score_of_part(film, part) for part in clauses.get("should", ()))
+    return sum(score_of(film, part) for part in clauses.get("should", ()))
 
 
 def score_of_part(film, part):
     if "sparse_vector" in part:
         asked = set(part["sparse_vector"]["query_vector"])
         return part["sparse_vector"]["boost"] * len(asked & words(film["text"]))
+    if part["multi_match"]["type"] == "bool_prefix":
+        *whole, last = words_in_order(part["multi_match"]["query"])
+        have = words(film[part["multi_match"]["fields"][0]])
+        return float({*whole} <= have and any(word.startswith(last) for word in have))
     return part["multi_match"]["boost"] * len(
         words(part["multi_match"]["query"]) & words(f"{film['title']} {film['text']}")
     )
 
 
+def words_in_order(text):
+    return [word.strip(".,").lower() for word in text.split()]
+
+
 def passes(film, clause):
+    if "ids" in clause:
+        return film["_id"] in clause["ids"]["values"]
     if "terms" in clause:
         ((name, wanted),) = clause["terms"].items()
         field = name.removesuffix(".keyword")
