@@ -118,7 +118,9 @@ class LittleLimit:
 
     def set_share(self, share: float) -> None:
         """Take this part of what the deployment can do."""
-        self._share = share
+        if share != self._share:
+            self._share = share
+            self._set(self._set_at)
 
     def _compare(self, before: Capacity, after: Capacity, seconds: float) -> None:
         worked_s = (after.worked_ms - before.worked_ms) / 1_000

@@ -14,6 +14,9 @@ from streamer.runtime import Runtime
 
 log = logs.get("admission")
 
+SHARE_SECONDS = 0.25
+"""A rebalance must not leave two instances with windows for the same partitions until the next look."""
+
 
 class Watcher:
     """Follows one deployment; needs the privilege `monitor_ml`, and does without it."""
@@ -25,6 +28,7 @@ class Watcher:
         self._elastic, self._deployment, self._limit = elastic, deployment, limit
         self._model = model
         self._clock, self._meter, self._bell = runtime.clock, runtime.meter, runtime.bell
+        self._spawn = runtime.spawn
         self.capacity: Capacity | None = None
         self.busy: float | None = None
         self._seen_at = 0.0
@@ -34,10 +38,16 @@ class Watcher:
 
     async def run(self, interval: float) -> None:
         """Look every `interval` seconds until cancelled. Raises what `look` raises."""
+        self._spawn(self._follow_share())
         while True:
             await self.look()
             self._bell.ring()
             await self._clock.sleep(interval)
+
+    async def _follow_share(self) -> None:
+        while True:
+            self._limit.set_share(self.share())
+            await self._clock.sleep(SHARE_SECONDS)
 
     async def look(self) -> None:
         """Read the statistics once. Raises SetupDifference when another model has taken the deployment's name."""

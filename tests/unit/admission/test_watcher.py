@@ -80,3 +80,23 @@ async def test_another_model_under_the_same_name_ends_the_program(expected):
         await watcher.look()
         with pytest.raises(SetupDifference, match=r"'.elser_model_2' expected, 'other' found"):
             await watcher.look()
+
+
+@in_virtual_time
+async def test_a_new_share_counts_at_once_also_while_statistics_are_late():
+    class Late(Door):
+        async def get(self, path, **params):
+            await asyncio.sleep(8.0)
+            return await super().get(path, **params)
+
+    async with asyncio.TaskGroup() as tasks:
+        runtime = Runtime(LoopClock(), Meter(STREAMER_METRICS), tasks)
+        limit = LittleLimit(1.0)
+        watcher = Watcher(Late(stats(NODE), stats(NODE)), "for_ingest", limit, runtime)
+        runtime.spawn(watcher.run(2.0))
+        await asyncio.sleep(9.0)
+        whole = limit.window
+        watcher.share = lambda: 0.25
+        await asyncio.sleep(0.3)
+        assert limit.window == pytest.approx(whole / 4, abs=1)
+        runtime.end()
