@@ -25,8 +25,12 @@ REFUSAL = {
     "type": "es_rejected_execution_exception",
     "reason": "inference process queue is full. Unable to execute command",
 }
-# What differs between two items of one operation and outcome.
-OWN_FIELDS = {"_index", "_id", "_version", "_seq_no"}
+# What differs between two items of one operation, outcome and index.
+OWN_FIELDS = {"_id", "_version", "_seq_no"}
+
+
+ReadyMade = dict[tuple[str, bool], bytes]
+"""Items as they are answered, by operation and whether they are refused."""
 
 
 class BadBulkError(Exception):
@@ -108,7 +112,7 @@ class Replier:
         self._share = reject_share
         self._random = random.Random(seed)  # noqa: S311 - repeatable, no secret
         self._sequence = 0
-        self._constant: dict[str, dict[tuple[str, bool], bytes] | None] = {}
+        self._constant: dict[tuple[str, str], ReadyMade | None] = {}
         self.items = 0
         self.rejected = 0
 
@@ -119,8 +123,13 @@ class Replier:
         if query.pipeline != "_none" or any(action.target.pipeline for action in actions):
             head["ingest_took"] = took_ms
         chosen = FilterPath(query.filter_path)
-        if (constant := self._constants(query.filter_path, chosen)) is not None:
-            items = [constant[action.operation, no] for action, no in zip(actions, refused, strict=True)]
+        indices = {action.target.index or query.index or "" for action in actions}
+        constants = {index: self._constants(query.filter_path, index, chosen) for index in indices}
+        if (ready := _all_of(constants)) is not None:
+            items = [
+                ready[action.target.index or query.index or ""][action.operation, no]
+                for action, no in zip(actions, refused, strict=True)
+            ]
             return _join(_encode(chosen.apply(head)), items)
         answer = {**head, "items": self._items(actions, refused, query)}
         return _encode(chosen.apply(answer))
@@ -140,18 +149,23 @@ class Replier:
             items.append(_item(action, no, query.index, self._sequence))
         return items
 
-    def _constants(self, key: str, chosen: FilterPath) -> dict[tuple[str, bool], bytes] | None:
+    def _constants(self, path: str, index: str, chosen: FilterPath) -> ReadyMade | None:
         """Items ready made, when the filter leaves nothing of them that differs; None otherwise."""
-        if key not in self._constant:
-            self._constant[key] = _ready_made(chosen)
-        return self._constant[key]
+        if (path, index) not in self._constant:
+            self._constant[path, index] = _ready_made(chosen, index)
+        return self._constant[path, index]
 
 
-def _ready_made(chosen: FilterPath) -> dict[tuple[str, bool], bytes] | None:
-    made: dict[tuple[str, bool], bytes] = {}
+def _all_of(constants: dict[str, ReadyMade | None]) -> dict[str, ReadyMade] | None:
+    found = {index: items for index, items in constants.items() if items is not None}
+    return found if len(found) == len(constants) else None
+
+
+def _ready_made(chosen: FilterPath, index: str) -> ReadyMade | None:
+    made: ReadyMade = {}
     for operation in RESULTS:
         for no in (False, True):
-            sample = {"items": [_item(Action(operation, Target("index", "id")), no, None, 0)]}
+            sample = {"items": [_item(Action(operation, Target(index, "id")), no, None, 0)]}
             items = chosen.apply(sample).get("items", [])
             if items and not OWN_FIELDS.isdisjoint(items[0].get(operation, {})):
                 return None
