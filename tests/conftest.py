@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--scenario-seconds", type=float, help="play scenarios so long instead of what they say, such as 1200"
     )
+    parser.addoption("--waiting-records", type=int, default=200_000, help="how many records wait behind a closed gate")
     parser.addoption("--seed", type=int, default=1, help="seed of the first of these moments; the next has the next")
 
 

@@ -37,15 +37,16 @@ class Precedence:
 
         When that cannot be looked up, the writes that need it are held, the others go.
         """
-        early = await self._early([write for write in batch if write.via is not None])
+        old = [write for write in batch if write.via is not None]
+        if not old:
+            return await ask(batch)
+        early = await self._early(old)
         going = [write for write in batch if id(write) not in early]
         answers = iter(await ask(going) if going else ())
         return [early[id(write)] if id(write) in early else next(answers) for write in batch]
 
     async def _early(self, writes: Sequence[Write]) -> dict[int, Verdict]:
         """Return the verdicts that stand before anything is sent, by the identity of the write."""
-        if not writes:
-            return {}
         wanted = [entry for write in writes for entry in self._places(write)]
         try:
             answer = await self._elastic.post("/_mget", {"docs": wanted}, _source="false", filter_path=FILTER_PATH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import cast
 
 from confluent_kafka import KafkaError as ClientError
@@ -61,7 +62,7 @@ def usable(message: Message) -> bool:
 
 def place_of(message: Message) -> Partition:
     """Return where a message, or an event of a partition, comes from."""
-    return Partition(str(message.topic()), message.partition() or 0)
+    return _partition(str(message.topic()), message.partition() or 0)
 
 
 def record_of(message: Message) -> Record:
@@ -75,6 +76,12 @@ def record_of(message: Message) -> Record:
         _bytes(message.value()),
         tuple((name, value) for name, value in headers) if headers else (),
     )
+
+
+@cache
+def _partition(topic: str, number: int) -> Partition:
+    """Return the same object for all records of a partition: it is compared and looked up many times for each."""
+    return Partition(topic, number)
 
 
 def _bytes(value: str | bytes | None) -> bytes | None:
