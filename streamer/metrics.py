@@ -93,6 +93,12 @@ WINDOW_RATE = Metric(
     ("deployment",),
     "Part of the window: our inputs that get through",
 )
+WINDOW_POSSIBLE = Metric(
+    "streamer_window_possible_inputs_per_second",
+    "gauge",
+    ("deployment",),
+    "Part of the window: our share of what the allocations could do; 0 without statistics",
+)
 WINDOW_SERVICE = Metric(
     "streamer_window_service_seconds", "gauge", ("deployment",), "Part of the window: allocations' time for one input"
 )
@@ -153,6 +159,7 @@ STREAMER_METRICS = (
     WINDOW,
     WINDOW_USED,
     WINDOW_RATE,
+    WINDOW_POSSIBLE,
     WINDOW_SERVICE,
     WINDOW_DELAY,
     WINDOW_BOUND,

@@ -30,10 +30,13 @@ the longest queue is what keeps more from being sent there."""
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a window is made of, in inputs a second, allocations and seconds, and which part of it decided."""
+    """What a window is made of, in inputs a second and seconds, and which part of it decided.
+
+    `rate` is what gets through of ours, `possible` our share of what the allocations could do; 0 for what is unknown.
+    """
 
     rate: float
-    allocations: float
+    possible: float
     service_s: float
     delay_s: float
     bound: str

@@ -162,9 +162,6 @@ class LittleLimit:
         known = self._known if now - self._known_at <= STATISTICS_LAST_S else None
         if known is None:
             self._set_by_rate(rate)
-        elif self._headroom:
-            idle = max(1.0, (known.allocations - self._headroom) * self._share)
-            self._take(idle, Parts(rate, known.allocations, self._service, 0.0, "headroom"), known)
         else:
             self._set_by_both(rate, known)
 
@@ -174,12 +171,16 @@ class LittleLimit:
         self._take(window, Parts(rate, 0.0, self._service, delay, "rate alone"), None)
 
     def _set_by_both(self, rate: float, known: Capacity) -> None:
-        through, bound = self._share * known.allocations / self._cost, "allocations"
+        possible = self._share * known.allocations / self._cost
+        if self._headroom:
+            idle = max(1.0, (known.allocations - self._headroom) * self._share)
+            self._take(idle, Parts(rate, possible, self._service, 0.0, "headroom"), known)
+            return
         # Of several instances one that has got ahead would keep what it took from the others: they stay at their share.
-        if self._share >= 1 and rate > through:
-            through, bound = rate, "rate"
-        window = through * (self._service + self._delay)
-        self._take(window, Parts(rate, known.allocations, self._service, self._delay, bound), known)
+        ahead = self._share >= 1 and rate > possible
+        window = (rate if ahead else possible) * (self._service + self._delay)
+        parts = Parts(rate, possible, self._service, self._delay, "rate" if ahead else "allocations")
+        self._take(window, parts, known)
 
     def _take(self, window: float, parts: Parts, known: Capacity | None) -> None:
         slots = known.queue_capacity * known.nodes if known else DEFAULT_QUEUE_CAPACITY

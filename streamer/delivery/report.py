@@ -28,6 +28,7 @@ from streamer.metrics import (
     WINDOW,
     WINDOW_BOUND,
     WINDOW_DELAY,
+    WINDOW_POSSIBLE,
     WINDOW_RATE,
     WINDOW_SERVICE,
     WINDOW_USED,
@@ -190,6 +191,7 @@ def _parts_of(deployment: str, gate: Gate) -> Iterator[Sample]:
     yield Sample(WINDOW_RATE, (deployment,), parts.rate)
     yield Sample(WINDOW_SERVICE, (deployment,), parts.service_s)
     yield Sample(WINDOW_DELAY, (deployment,), parts.delay_s)
+    yield Sample(WINDOW_POSSIBLE, (deployment,), parts.possible)
     yield Sample(WINDOW_BOUND, (deployment, parts.bound), 1)
 
 

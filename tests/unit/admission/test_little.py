@@ -147,6 +147,7 @@ def test_an_instance_that_got_ahead_of_its_share_does_not_keep_it():
     made.work(60, own=0.75)
     assert made.limit.parts.rate > 2 * 0.25 * 8 / 0.35
     assert made.limit.parts.bound == "allocations"
+    assert made.limit.parts.possible == pytest.approx(0.25 * 8 / 0.35)
     assert made.limit.window == int(0.25 * 8 / 0.35 * (0.35 + made.limit.parts.delay_s))
 
 
@@ -280,6 +281,20 @@ EVENTS = st.lists(
     ),
     max_size=60,
 )
+
+
+@given(EVENTS, st.floats(0.01, 1.0))
+def test_the_parts_explain_the_window(events, share):
+    made, now = LittleLimit(1.0), 0.0
+    made.set_share(share)
+    for name, value in events:
+        now += 0.7
+        arguments = {"success": (value, now), "capacity": (value, now), "overload": (value, 1.0, now)}.get(name, (now,))
+        getattr(made, f"on_{name}")(*arguments)
+        parts = made.parts
+        through = {"rate": parts.rate, "allocations": parts.possible}.get(parts.bound)
+        if through is not None:
+            assert made.window == max(1, int(through * (parts.service_s + parts.delay_s)))
 
 
 @given(EVENTS, st.floats(0.01, 1.0), st.integers(0, 8))
