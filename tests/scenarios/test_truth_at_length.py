@@ -9,13 +9,14 @@ import pytest
 
 from tests.scenarios.policies import POLICIES
 from tests.scenarios.real import differences, play_all_really
-from tests.scenarios.test_truth import EIGHT, OURS, case_of
+from tests.scenarios.test_truth import EIGHT, case_of
 from tests.scenarios.world import play
 
 pytestmark = pytest.mark.timeout(1_200)
 
 SECONDS = 300
 SEEDS = (1, 2, 3, 4, 5)
+OURS = POLICIES["ours"]
 FOUR_NODES = {"nodes": 4, "allocations": 2}
 JOINING = [{"join": 0}, {"join": 60}, {"join": 120}, {"join": 180}]
 SCENARIOS = {
