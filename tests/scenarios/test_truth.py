@@ -10,10 +10,8 @@ import asyncio
 
 import pytest
 
-from streamer.admission.little import LittleLimit
 from tests.scenarios.case import Case
-from tests.scenarios.ours import Group
-from tests.scenarios.policies import POLICIES, Policy, fixed
+from tests.scenarios.policies import POLICIES, fixed
 from tests.scenarios.real import differences, play_all_really
 from tests.scenarios.world import play
 
@@ -21,17 +19,17 @@ pytestmark = pytest.mark.timeout(600)
 
 SECONDS = 60
 SEEDS = (1, 2, 3)
-WISHED_S = 0.5
-"""Where the trimming of the wait ends on one node, so that a minute does not go by on the way there."""
-OURS = Policy("ours", lambda server, source: Group(server, source, lambda: LittleLimit(WISHED_S)))
 EIGHT = {"allocations": 8}
 MIXED = [{"mixed": [{"share": 0.9, "tokens": 64}, {"share": 0.1, "tokens": 512}]}]
+# With statistics the streamer trims its wait by half a point of busy share, which is what other work on this machine
+# makes of it: that is played at length, on a quiet machine. Here its rate alone carries it.
+OURS, BLIND = POLICIES["ours"], {"stats": "denied"}
 SCENARIOS = {
-    "ours": (OURS, {"server": EIGHT}),
-    "ours, one allocation": (OURS, {"server": {"allocations": 1}, "documents": [{"tokens": 64}]}),
-    "ours, more allocations": (OURS, {"server": {"allocations": 4}, "events": [{"at": 20, "allocations": 8}]}),
-    "ours, mixed lengths": (OURS, {"server": EIGHT, "documents": MIXED}),
-    "ours, the process dies": (OURS, {"server": EIGHT, "events": [{"at": 20, "crash": 3}]}),
+    "ours, its rate alone": (OURS, BLIND | {"server": EIGHT}),
+    "one allocation": (OURS, BLIND | {"server": {"allocations": 1}, "documents": [{"tokens": 64}]}),
+    "the process dies": (OURS, BLIND | {"server": EIGHT, "events": [{"at": 20, "crash": 3}]}),
+    "more allocations": (fixed(24), {"server": {"allocations": 4}, "events": [{"at": 20, "allocations": 8}]}),
+    "mixed lengths": (fixed(24), {"server": EIGHT, "documents": MIXED}),
     "too few in flight": (fixed(6), {"server": EIGHT}),
     "a queue of a minute": (POLICIES["Logstash"], {"server": EIGHT, "documents": [{"tokens": 100}]}),
     "a small queue": (POLICIES["streaming_bulk"], {"server": EIGHT | {"queue_capacity": 64}}),

@@ -1,6 +1,8 @@
 """The simulated deployment held to the local ML node as in test_truth.py, by hand: more of it, five minutes of each.
 
-Several nodes, instances that join, arrivals, no statistics, other speeds, many allocations, and other clients.
+The window with its statistics, several nodes, instances that join, arrivals, no statistics, other speeds, many
+allocations, and other clients. Needs a machine that does nothing else: the streamer trims its wait by half a point of
+busy share.
 """
 
 import asyncio
@@ -20,6 +22,8 @@ OURS = POLICIES["ours"]
 FOUR_NODES = {"nodes": 4, "allocations": 2}
 JOINING = [{"join": 0}, {"join": 60}, {"join": 120}, {"join": 180}]
 SCENARIOS = {
+    "ours": (OURS, {"server": EIGHT}),
+    "ours, one allocation": (OURS, {"server": {"allocations": 1}, "documents": [{"tokens": 64}]}),
     "four nodes": (OURS, {"server": FOUR_NODES}),
     "a node is lost and comes back": (
         OURS,
