@@ -1,4 +1,4 @@
-"""Without inference, or with too little of it, searches are answered by words, in time, and come back by themselves."""
+"""Searches when things are slow, full or gone: by words without inference, refused beyond what Elasticsearch takes."""
 
 import asyncio
 import time
@@ -48,10 +48,13 @@ def index(elastic):
 class Service:
     """The service in this process over the real door, with a breaker that tries again soon."""
 
-    def __init__(self, url):
+    def __init__(self, url, **search):
         breaker = {"failures": 3, "open_s": 0.5}
         settings = Settings(
-            elasticsearch=ElasticsearchSettings(urls=[url]), indices=[INDEX], expansion={"breaker": breaker}
+            elasticsearch=ElasticsearchSettings(urls=[url]),
+            indices=[INDEX],
+            expansion={"breaker": breaker},
+            search=search,
         )
         clock, meter = SystemClock(), create_meter()
         door = ElasticDoor(Elastic(settings.elasticsearch, 100), settings.search, clock, meter)
@@ -67,8 +70,11 @@ class Service:
         await self._http.aclose()
         await self.parts.close()
 
+    async def ask(self, **wanted):
+        return await self._http.post("/search", json=wanted)
+
     async def search(self, query="heist", **wanted):
-        response = await self._http.post("/search", json={"query": query, **wanted})
+        response = await self.ask(query=query, **wanted)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -166,3 +172,50 @@ async def test_identical_queries_at_once_are_one_inference(service, elastic):
 async def test_tokens_are_kept_by_the_model_behind_the_endpoint(service):
     door = service.parts.expansion._door
     assert await door.model(ENDPOINT) == "synthetic"
+
+
+def overloaded(response, name):
+    """Return whether an answer is this problem, and not an answer."""
+    assert response.status_code in {200, 503}, response.text
+    if response.status_code == 200:
+        return False
+    assert response.json()["type"] == f"/problems/{name}"
+    assert response.headers["retry-after"] == "1"
+    return True
+
+
+async def test_beyond_the_limit_searches_are_refused_at_once(index, elastic):
+    one = {"initial": 1, "least": 1, "most": 1}
+    async with Service(elastic.url, concurrency=one) as service:
+        answers = await asyncio.gather(*(service.ask(query="heist", mode="lexical") for _ in range(10)))
+        refused = [overloaded(answer, "overloaded") for answer in answers]
+        # Who comes first goes through; nobody waited for it, and it is free again.
+        assert refused == [False] + [True] * 9
+        assert not overloaded(await service.ask(query="heist", mode="lexical"), "overloaded")
+        assert "search_api_shed_total 9.0" in service.parts.meter.exposition().decode()
+        assert 'mode="lexical",result="shed"} 9.0' in service.parts.meter.exposition().decode()
+
+
+async def test_refusals_of_elasticsearch_lower_the_limit(index, elastic):
+    async with Service(elastic.url, concurrency={"initial": 10, "least": 2}) as service:
+        elastic.fault("http_status", status=429, path=f"/{ALIAS}/_search")
+        try:
+            for _ in range(5):
+                assert overloaded(await service.ask(query="heist", mode="lexical"), "search-overloaded")
+        finally:
+            elastic.heal()
+        assert "search_api_elasticsearch_limit 5.0" in service.parts.meter.exposition().decode()
+        assert not overloaded(await service.ask(query="heist", mode="lexical"), "search-overloaded")
+
+
+async def test_a_search_that_gets_no_answer_in_its_time_is_given_up(index, elastic, stack):
+    async with Service(elastic.url) as service:
+        stack.elasticsearch.suspend()
+        try:
+            began = time.monotonic()
+            response = await service.ask(query="heist", mode="lexical", timeout_ms=400)
+            assert 0.4 <= time.monotonic() - began < 2.0
+            assert (response.status_code, response.json()["type"]) == (504, "/problems/search-timeout")
+        finally:
+            stack.elasticsearch.resume()
+        assert not overloaded(await service.ask(query="heist", mode="lexical"), "overloaded")
