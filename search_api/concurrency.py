@@ -1,4 +1,4 @@
-"""How many searches may be at Elasticsearch at a time: an AIMD limit, and a turnstile that refuses what is beyond it.
+"""How many searches may be at Elasticsearch at a time: an AIMD limit, and a valve that refuses what is beyond it.
 
 The law is additive increase, multiplicative decrease (D. Chiu and R. Jain, 1989; TCP's, and `AIMDLimit` of Netflix's
 concurrency-limits): one more for each round of good answers, a tenth less for a bad one. It was chosen over a gradient
@@ -51,7 +51,7 @@ class Limit:
             self._cut_at = now
 
 
-class Turnstile:
+class Valve:
     """Lets as many requests through as the limit says, and refuses the others at once: a queue helps nobody here."""
 
     def __init__(self, settings: ConcurrencySettings, clock: Clock) -> None:
@@ -81,7 +81,7 @@ class Turnstile:
             self._in_flight -= 1
 
     def samples(self) -> Iterator[Sample]:
-        """Return the present values of this turnstile's metrics."""
+        """Return the present values of this valve's metrics."""
         yield Sample(SEARCHES_LIMIT, (), self._limit.value)
         yield Sample(SEARCHES_IN_FLIGHT, (), self._in_flight)
         yield Sample(SHED, (), self._shed)

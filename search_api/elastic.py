@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from search_api.access.view import Question
-from search_api.concurrency import Turnstile
+from search_api.concurrency import Valve
 from search_api.errors import InferenceUnavailable, QueryNotEncodable
 from search_api.metrics import ELASTIC_SECONDS
 from search_api.model import Json, Tokens
@@ -55,8 +55,8 @@ class ElasticDoor:
         """Send requests through `elastic` with the limits of `settings`."""
         self._elastic, self._settings = elastic, settings
         self._clock, self._meter = clock, meter
-        self._turnstile = Turnstile(settings.concurrency, clock)
-        meter.read_from(self._turnstile)
+        self._valve = Valve(settings.concurrency, clock)
+        meter.read_from(self._valve)
 
     async def search(self, question: Question, within_s: float | None = None) -> Json:
         """Return the answer to a search, within the time (default: the setting); raises ElasticError, Overloaded."""
@@ -67,12 +67,12 @@ class ElasticDoor:
         # A point in time names its index itself. Where it walks, what is missing from a page is missing for good.
         path = "/_search" if in_time else f"/{question.alias}/_search"
         params = {"filter_path": FILTER_PATH, "allow_partial_search_results": "false" if in_time else "true"}
-        with self._turnstile.ticket(), self._timed("search"):
+        with self._valve.ticket(), self._timed("search"):
             return await self._elastic.post(path, question.body, timeout, **params)
 
     async def open_point(self, alias: str, keep_alive_s: int) -> str:
         """Return the id of a point in time of an index; raises ElasticError, Overloaded."""
-        with self._turnstile.ticket(), self._timed("open_point"):
+        with self._valve.ticket(), self._timed("open_point"):
             found = await self._elastic.post(f"/{alias}/_pit", keep_alive=f"{keep_alive_s}s")
         point: str = found["id"]
         return point

@@ -239,7 +239,6 @@ TABLE = (
     Row(CursorExpired, "cursor-expired", 410, "the cursor has expired", tells=True),
     Row(TooManyCursors, "too-many-cursors", 429, "too many cursors are open", tells=True, retry_after_s=10),
     Row(IncompletePage, "incomplete-page", 503, "the page is not complete", tells=True, retry_after_s=1),
-    Row(InferenceUnavailable, "inference-unavailable", 503, "the encoder does not answer", tells=True, retry_after_s=5),
     Row(NotFreshInTime, "not-fresh-in-time", 504, "the index did not come so far in time", tells=True, retry_after_s=1),
     Row(PositionGone, "position-gone", 410, "the topic was deleted or made again", tells=True),
     Row(FreshnessUnavailable, "freshness-unavailable", 503, "the service may not refresh the index", tells=True),

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from search_api.concurrency import Limit, Turnstile
+from search_api.concurrency import Limit, Valve
 from search_api.errors import Overloaded
 from search_api.settings import ConcurrencySettings
 from streamer.errors import ElasticRefused, ElasticTimeout, ElasticUnavailable
@@ -45,8 +45,8 @@ def test_one_cut_for_each_round_trip():
     assert limit.value == 4
 
 
-async def once(turnstile, clock, seconds=0.0, error=None):
-    with turnstile.ticket():
+async def once(valve, clock, seconds=0.0, error=None):
+    with valve.ticket():
         clock.now += seconds
         if error:
             raise error
@@ -69,10 +69,10 @@ async def once(turnstile, clock, seconds=0.0, error=None):
 async def test_what_an_end_means(seconds, error, after):
     clock = HandClock()
     clock.now = 1.0
-    turnstile = Turnstile(SETTINGS, clock)
+    valve = Valve(SETTINGS, clock)
     with pytest.raises(type(error)) if error else nullcontext():
-        await once(turnstile, clock, seconds, error)
-    found = {one.metric.name: one.value for one in turnstile.samples()}
+        await once(valve, clock, seconds, error)
+    found = {one.metric.name: one.value for one in valve.samples()}
     assert found == {
         "search_api_elasticsearch_limit": after,
         "search_api_elasticsearch_in_flight": 0,
@@ -81,16 +81,16 @@ async def test_what_an_end_means(seconds, error, after):
 
 
 def test_beyond_the_limit_none_waits():
-    turnstile = Turnstile(ConcurrencySettings(initial=4, least=4), HandClock())
-    held = [turnstile.ticket() for _ in range(4)]
+    valve = Valve(ConcurrencySettings(initial=4, least=4), HandClock())
+    held = [valve.ticket() for _ in range(4)]
     for one in held:
         one.__enter__()
-    with pytest.raises(Overloaded), turnstile.ticket():
+    with pytest.raises(Overloaded), valve.ticket():
         pass
     held.pop().__exit__(None, None, None)
-    with turnstile.ticket():
+    with valve.ticket():
         pass
-    assert {one.metric.name: one.value for one in turnstile.samples()}["search_api_shed_total"] == 1
+    assert {one.metric.name: one.value for one in valve.samples()}["search_api_shed_total"] == 1
 
 
 class Server:
@@ -105,20 +105,20 @@ class Server:
             await asyncio.sleep(self.seconds * self._random.uniform(0.5, 1.5))
 
 
-async def flood(turnstiles, server, rate, seconds):
-    """Send `rate` searches a second through each turnstile; return the latencies and refusals of each."""
+async def flood(valves, server, rate, seconds):
+    """Send `rate` searches a second through each valve; return the latencies and refusals of each."""
     async with asyncio.TaskGroup() as tasks:
-        sources = [tasks.create_task(source(one, server, rate, seconds, seed)) for seed, one in enumerate(turnstiles)]
+        sources = [tasks.create_task(source(one, server, rate, seconds, seed)) for seed, one in enumerate(valves)]
     return [task.result() for task in sources]
 
 
-async def source(turnstile, server, rate, seconds, seed):
+async def source(valve, server, rate, seconds, seed):
     loop, chance = asyncio.get_running_loop(), random.Random(seed)
     latencies, shed, end = [], [], loop.time() + seconds
 
     async def one(began):
         try:
-            with turnstile.ticket():
+            with valve.ticket():
                 await server.search()
             latencies.append(loop.time() - began)
         except Overloaded:
@@ -141,9 +141,9 @@ def server():
 
 @in_virtual_time
 async def test_twice_the_load_is_shed_and_the_rest_stays_fast_and_full():
-    one, turnstile = server(), Turnstile(ConcurrencySettings(**SLOW_AT_200_MS), LoopClock())
-    await flood([turnstile], one, 200, 10)
-    ((latencies, shed),) = await flood([turnstile], one, 200, 20)
+    one, valve = server(), Valve(ConcurrencySettings(**SLOW_AT_200_MS), LoopClock())
+    await flood([valve], one, 200, 10)
+    ((latencies, shed),) = await flood([valve], one, 200, 20)
     assert len(latencies) / 20 > 95
     assert max(latencies) < 0.3
     assert len(shed) > 0.45 * 200 * 20
@@ -151,24 +151,24 @@ async def test_twice_the_load_is_shed_and_the_rest_stays_fast_and_full():
 
 @in_virtual_time
 async def test_below_capacity_nothing_is_shed():
-    turnstile = Turnstile(ConcurrencySettings(**SLOW_AT_200_MS), LoopClock())
-    ((latencies, shed),) = await flood([turnstile], server(), 60, 20)
+    valve = Valve(ConcurrencySettings(**SLOW_AT_200_MS), LoopClock())
+    ((latencies, shed),) = await flood([valve], server(), 60, 20)
     assert shed == []
     assert statistics.median(latencies) < 0.06
 
 
 @in_virtual_time
 async def test_it_follows_a_server_that_becomes_slower_and_comes_back():
-    one, turnstile = server(), Turnstile(ConcurrencySettings(**SLOW_AT_200_MS), LoopClock())
-    await flood([turnstile], one, 60, 2)
+    one, valve = server(), Valve(ConcurrencySettings(**SLOW_AT_200_MS), LoopClock())
+    await flood([valve], one, 60, 2)
     one.seconds = 0.16
-    await flood([turnstile], one, 60, 20)
-    ((latencies, _),) = await flood([turnstile], one, 60, 10)
+    await flood([valve], one, 60, 20)
+    ((latencies, _),) = await flood([valve], one, 60, 10)
     assert statistics.median(latencies) < 0.25
     assert len(latencies) / 10 > 25 * 0.9
     one.seconds = 0.04
-    await flood([turnstile], one, 60, 5)
-    ((latencies, shed),) = await flood([turnstile], one, 60, 5)
+    await flood([valve], one, 60, 5)
+    ((latencies, shed),) = await flood([valve], one, 60, 5)
     assert shed == []
     assert statistics.median(latencies) < 0.06
 
@@ -176,9 +176,9 @@ async def test_it_follows_a_server_that_becomes_slower_and_comes_back():
 @in_virtual_time
 async def test_two_instances_come_to_equal_shares():
     settings = [ConcurrencySettings(initial=initial, slow_ms=200) for initial in (40, 4)]
-    turnstiles, one = [Turnstile(each, LoopClock()) for each in settings], server()
-    ((first, _), (second, _)) = await flood(turnstiles, one, 100, 2)
+    valves, one = [Valve(each, LoopClock()) for each in settings], server()
+    ((first, _), (second, _)) = await flood(valves, one, 100, 2)
     assert len(first) > 2 * len(second)
-    await flood(turnstiles, one, 100, 60)
-    ((first, _), (second, _)) = await flood(turnstiles, one, 100, 20)
+    await flood(valves, one, 100, 60)
+    ((first, _), (second, _)) = await flood(valves, one, 100, 20)
     assert 0.7 < len(first) / len(second) < 1.4
