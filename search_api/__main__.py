@@ -16,10 +16,13 @@ from search_api import settings as settings_file
 from search_api.access import command, hosts
 from search_api.app import Parts, create_app, create_meter
 from search_api.elastic import ElasticDoor
+from search_api.freshness.index import ElasticIndex
+from search_api.freshness.service import Freshness, FreshnessService, NoFreshness
+from search_api.kafka import KafkaDoor
 from search_api.server import server
 from search_api.settings import Settings
 from streamer import logs
-from streamer.clock import SystemClock
+from streamer.clock import Clock, SystemClock
 from streamer.elastic import Elastic
 from streamer.errors import SettingsError, StreamerError
 from streamer.health import AdminServer, admin_app
@@ -36,8 +39,9 @@ log = logs.get("search_api")
 async def serve(settings: Settings) -> None:
     """Serve until a signal asks to stop. Raises SettingsError when a port is taken."""
     clock, meter = SystemClock(), create_meter()
-    door = ElasticDoor(Elastic(settings.elasticsearch, connections(settings)), settings.search, clock, meter)
-    parts = Parts(settings, door, clock, meter)
+    elastic = Elastic(settings.elasticsearch, connections(settings))
+    door = ElasticDoor(elastic, settings.search, clock, meter)
+    parts = Parts(settings, door, clock, meter, freshness(settings, elastic, clock))
     listening = _listen(settings.listen)
     admin = AdminServer(admin_app(meter, parts.readiness), settings.admin)
     admin_address = await admin.start()
@@ -46,6 +50,15 @@ async def serve(settings: Settings) -> None:
     await server(create_app(parts, hosts.load(settings.access)), settings.http).serve(sockets=[listening])
     await admin.stop()
     log.info("stopped")
+
+
+def freshness(settings: Settings, elastic: Elastic, clock: Clock) -> Freshness:
+    """Return what knows how far the indices have come."""
+    if settings.kafka is None:
+        return NoFreshness()
+    sources = {index.name: (index.alias, index.topics) for index in settings.indices}
+    kafka = KafkaDoor(settings.kafka, settings.freshness.progress, clock)
+    return FreshnessService(settings.freshness, sources, kafka, ElasticIndex(elastic), clock)
 
 
 def connections(settings: Settings) -> int:

@@ -22,9 +22,12 @@ from search_api.access.principal import Principal
 from search_api.edge import Edge, json
 from search_api.elastic import Door
 from search_api.errors import TABLE, InvalidRequest, MalformedBody
+from search_api.freshness.model import FreshnessWish
+from search_api.freshness.service import Freshness, NoFreshness
+from search_api.freshness.url import wish_of
 from search_api.inference.expansion import Expansion
 from search_api.metrics import SEARCH_METRICS
-from search_api.model import Mode, SearchResponse
+from search_api.model import Json, Mode, SearchResponse
 from search_api.pointers import faults_of
 from search_api.query import url
 from search_api.query.request import SearchRequest
@@ -39,7 +42,7 @@ from streamer.clock import Clock
 from streamer.metrics import Meter
 
 WEB = Path(__file__).parent / "web"
-OWN_PARAMETERS = frozenset({"q", "mode", "size", "index"})
+OWN_PARAMETERS = frozenset({"q", "mode", "size", "index", *FreshnessWish.model_fields})
 
 Caller = Annotated[Principal, Depends(caller_of)]
 
@@ -49,11 +52,14 @@ router = APIRouter()
 class Parts:
     """What the routes work with."""
 
-    def __init__(self, settings: Settings, door: Door, clock: Clock, meter: Meter) -> None:
-        """Build everything on `door`; nothing starts yet."""
+    def __init__(
+        self, settings: Settings, door: Door, clock: Clock, meter: Meter, freshness: Freshness | None = None
+    ) -> None:
+        """Build everything on `door`, with what `freshness` knows; nothing starts yet."""
         self.settings, self.door, self.clock, self.meter = settings, door, clock, meter
+        self.freshness = freshness or NoFreshness()
         self.expansion = Expansion(door, clock, settings.expansion)
-        self.searcher = Searcher(settings, door, self.expansion, clock, meter)
+        self.searcher = Searcher(settings, door, self.expansion, clock, meter, freshness=self.freshness)
         self.readiness = Readiness(door, settings.indices, clock)
         self.admission = Admission(settings, clock)
         self.ways = Ways(settings, door, self.searcher, clock, meter=meter, rates=self.admission.rates)
@@ -63,6 +69,7 @@ class Parts:
         """Stop what runs and close the door."""
         await self.readiness.close()
         await self.ways.walker.stop()
+        await self.freshness.close()
         await self.expansion.close()
         await self.door.close()
 
@@ -72,6 +79,7 @@ def create_app(parts: Parts, hosts: Hosts | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        parts.freshness.start()
         yield
         await parts.close()
 
@@ -113,12 +121,13 @@ async def search_by_url(
     mode: Annotated[Mode, Query(description="By meaning, by words, or by both.")] = "hybrid",
     size: Annotated[int, Query(ge=1, description="Most hits to return.")] = 10,
     index: Annotated[str | None, Query(description="Name of an index; default: the first.")] = None,
+    fresh: Annotated[Json, Depends(wish_of)],
 ) -> Response:
     """Search. Any other parameter is a filter: `genres=Drama&genres=Crime&year.gte=1990`."""
     searcher = _parts(request).searcher
     others = [(name, value) for name, value in request.query_params.multi_items() if name not in OWN_PARAMETERS]
     conditions = url.filters(others, searcher.view(caller, index).index.filters)
-    wanted = {"query": q, "mode": mode, "size": size, "index": index, "filters": conditions}
+    wanted = {"query": q, "mode": mode, "size": size, "index": index, "filters": conditions, **fresh}
     return json(await searcher.search(search_of(wanted), caller))
 
 

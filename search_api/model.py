@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic.config import JsonDict
 
+from search_api.freshness.model import Freshness
+
 Mode = Literal["semantic", "lexical", "hybrid"]
 Tokens = dict[str, float]
 Json = dict[str, Any]
@@ -169,6 +171,7 @@ class SearchResponse(BaseModel):
     )
     hits: list[Hit]
     total: int | None = Field(None, description="How many documents match, when that was asked for.")
+    freshness: Freshness | None = Field(None, description="How far the index had come when the search was sent.")
     facets: list[Counts] | None = Field(None, description="The counts that were asked for, in that order.")
 
 

@@ -14,6 +14,7 @@ from search_api.access.view import Question, View, Views
 from search_api.elastic import Door
 from search_api.errors import InferenceUnavailable, Overloaded
 from search_api.explaining import Explainer
+from search_api.freshness.service import Freshness, NoFreshness
 from search_api.inference.expansion import Expansion
 from search_api.metrics import SEARCHES
 from search_api.model import Json, Tokens
@@ -44,9 +45,19 @@ class Times(msgspec.Struct, frozen=True):
 class Searcher:
     """Answers searches over the declared indices."""
 
-    def __init__(self, settings: Settings, door: Door, expansion: Expansion, clock: Clock, meter: Meter) -> None:
-        """Search through `door`, with tokens from `expansion`."""
+    def __init__(
+        self,
+        settings: Settings,
+        door: Door,
+        expansion: Expansion,
+        clock: Clock,
+        meter: Meter,
+        *,
+        freshness: Freshness | None = None,
+    ) -> None:
+        """Search through `door`, with tokens from `expansion`, and say what `freshness` knows."""
         self._settings, self._door, self._expansion = settings, door, expansion
+        self._freshness = freshness or NoFreshness()
         self._clock, self._meter = clock, meter
         self._views = Views(settings.indices)
         self._explainer = Explainer(door)
@@ -75,6 +86,11 @@ class Searcher:
         return found
 
     async def _search(self, request: SearchRequest, view: View) -> Json:
+        if request.asks:
+            # What is refused must not wait.
+            self.check(request, view)
+        # Before the search, never after: it may show more than this says, and not less.
+        note = await self._freshness.before(view.index.name, request)
         began = self._clock.monotonic()
         deadline = Deadline(self._clock, self._budget_s(request))
         prepared = await self.prepare(request, view)
@@ -82,6 +98,8 @@ class Searcher:
         found = await self._find(prepared, deadline)
         times = Times(began, expanded, self._clock.monotonic())
         answer = prepared.answer(found, (times.ended - began) * 1000)
+        if note is not None:
+            answer["freshness"] = note.told(expanded)
         log_if_slow(self._settings.slow_log, request, answer, times)
         if request.explain:
             await self._explainer.add(prepared, answer)

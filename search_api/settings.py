@@ -10,11 +10,13 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from search_api.access.settings import AccessSettings, HttpSettings
+from search_api.freshness.settings import FreshnessSettings
 from streamer.model import RESERVED
 from streamer.settings import (
     LOOPBACK,
     ElasticsearchSettings,
     FileSettings,
+    KafkaConnectionSettings,
     ListenSettings,
     LogSettings,
     Name,
@@ -26,6 +28,7 @@ Kind = Literal["keyword", "integer", "number", "date"]
 FieldName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\s*?,]+$")]
 # Preconfigured endpoints begin with a dot.
 EndpointId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")]
+TopicName = Annotated[str, Field(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
 Boost = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 WRITTEN_BY_PIPELINES = ("model_id", "is_truncated")
@@ -65,6 +68,9 @@ class IndexSettings(Section):
 
     name: Name = Field(description="Name that clients use.")
     alias: Name = Field(description="Alias (or index) in Elasticsearch; clients never see it.")
+    topics: list[TopicName] = Field(
+        [], description="Topics that fill it, for freshness: those of its routes, which name the same alias."
+    )
     inference_endpoint: EndpointId = Field(description="Endpoint that turns query text into tokens.")
     semantic_field: FieldName = Field("text_embedding", description="`sparse_vector` field with the tokens.")
     # All boosts are 1: how much a field tells differs by collection, and none was tuned on any judged set.
@@ -218,6 +224,10 @@ class Settings(FileSettings):
     limits: LimitSettings = LimitSettings()
     access: AccessSettings = AccessSettings()
     http: HttpSettings = HttpSettings()
+    kafka: KafkaConnectionSettings | None = Field(
+        None, description="Where the streamer's progress is; without, answers say nothing of freshness."
+    )
+    freshness: FreshnessSettings = FreshnessSettings()
     log: LogSettings = LogSettings()
     slow_log: SlowLogSettings = SlowLogSettings()
 

@@ -65,6 +65,9 @@ def _faults(wanted: WalkRequest, longest_s: int) -> Iterator[Fault]:
         yield Fault(detail, pointer="/search/fusion", allowed=("weighted",))
     if search.offset:
         yield Fault("a walk begins at the first hit", pointer="/search/offset")
+    if search.asks:
+        detail = "a walk does not wait: let a search wait first, then walk"
+        yield Fault(detail, pointer="/search/min_position" if search.min_position else "/search/max_age")
     if search.explain:
         yield Fault("hits are explained by a search, not by a walk", pointer="/search/explain")
     if search.collapse:

@@ -76,6 +76,7 @@ class Freshness(BaseModel):
     age_s: float | None = Field(
         description="Everything that was in the topics so many seconds before is searched; null: unknown."
     )
+    waited_ms: float = Field(description="How long the search waited for this.")
     searchable: Literal["refreshed", "expected"] = Field(
         description="`refreshed`: a refresh made sure; `expected`: the index had time to refresh by itself."
     )

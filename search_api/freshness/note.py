@@ -20,6 +20,7 @@ class Note(msgspec.Struct, frozen=True):
     claims: tuple[Claim, ...]
     positions: tuple[tuple[Position, State], ...]
     max_age: float | None = None
+    waited_s: float = 0.0
 
     @property
     def age(self) -> float | None:
@@ -34,27 +35,30 @@ class Note(msgspec.Struct, frozen=True):
         too_old = self.max_age is not None and (self.age is None or self.age > self.max_age)
         return too_old or any(state in AHEAD for _, state in self.positions)
 
-    def told(self) -> dict[str, Any]:
-        """Return what an answer says."""
+    def told(self, sent: float) -> dict[str, Any]:
+        """Return what an answer says, to a search that was sent at `sent`: times go on until then."""
+        age = self.age
         return {
             "stale": self.stale,
-            "age_s": _seconds(self.age),
+            "age_s": None if age is None else _seconds(age + sent - self.at),
+            "waited_ms": round(self.waited_s * 1_000, 1),
             "searchable": self.basis,
-            "partitions": [self._partition(claim) for claim in self.claims],
+            "partitions": [_partition(claim, sent) for claim in self.claims],
             "positions": [{"position": str(position), "state": state} for position, state in self.positions],
         }
 
-    def _partition(self, claim: Claim) -> dict[str, Any]:
-        lag_s = None if claim.current_at is None else self.at - claim.current_at
-        return {
-            "topic": claim.partition.topic,
-            "partition": claim.partition.number,
-            "topic_id": claim.topic_id,
-            "offset": claim.offset,
-            "end": claim.bounds.high if claim.bounds else None,
-            "lag": claim.lag,
-            "lag_s": 0.0 if claim.lag == 0 else _seconds(lag_s),
-        }
+
+def _partition(claim: Claim, sent: float) -> dict[str, Any]:
+    lag_s = None if claim.current_at is None else sent - claim.current_at
+    return {
+        "topic": claim.partition.topic,
+        "partition": claim.partition.number,
+        "topic_id": claim.topic_id,
+        "offset": claim.offset,
+        "end": claim.bounds.high if claim.bounds else None,
+        "lag": claim.lag,
+        "lag_s": 0.0 if claim.lag == 0 else _seconds(lag_s),
+    }
 
 
 def note(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from search_api.errors import Fault, InvalidRequest
 from search_api.freshness.board import Board
@@ -24,6 +25,34 @@ FACTS_S = 1.0
 """How long facts about an index are believed."""
 
 log = logs.get("freshness")
+
+
+class Freshness(Protocol):
+    """What a search asks before it is sent."""
+
+    async def before(self, name: str, wish: FreshnessWish) -> Note | None:
+        """Return what is known of the index called `name`, once it is what `wish` asks for; None: nothing is known."""
+
+    def start(self) -> None:
+        """Begin to learn; needs a running loop."""
+
+    async def close(self) -> None:
+        """Stop what runs."""
+
+
+class NoFreshness:
+    """Where there is no Kafka: nothing is known, and nobody can wait."""
+
+    async def before(self, name: str, wish: FreshnessWish) -> None:
+        """Refuse what cannot be told: raises InvalidRequest."""
+        if wish.asks:
+            raise InvalidRequest(_unknown(name))
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        """Nothing to do."""
 
 
 class FreshnessService:
@@ -63,17 +92,14 @@ class FreshnessService:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*(one.close() for one in self._refreshers.values() if one), self._facts.close())
 
-    def check(self, name: str, wish: FreshnessWish) -> None:
-        """Raise InvalidRequest naming everything that `wish` may not ask of the index called `name`."""
-        faults = list(self._faults(name, wish))
-        if faults:
-            raise InvalidRequest(*faults)
-
     async def before(self, name: str, wish: FreshnessWish) -> Note | None:
         """Return what is known of the index called `name`, once it is what `wish` asks for; call it before a search.
 
-        None: nothing is known of this index here. Raises what `Waiting.until` raises, and Overloaded if too many wait.
+        None: nothing is known of this index here. Raises InvalidRequest naming everything that may not be asked, what
+        `Waiting.until` raises, and Overloaded if too many wait.
         """
+        if faults := list(self._faults(name, wish)):
+            raise InvalidRequest(*faults)
         board = self._boards.get(name)
         if board is None or not (await self._learn(board) or wish.asks):
             return None
@@ -102,7 +128,7 @@ class FreshnessService:
         board = self._boards.get(name)
         if board is None:
             if wish.asks:
-                yield Fault(f"how far {name} has come is not known here: search it without", pointer="/min_position")
+                yield _unknown(name)
             return
         if len(wish.min_position) > self._settings.positions:
             yield Fault(f"there may be at most {self._settings.positions} positions", pointer="/min_position")
@@ -120,3 +146,7 @@ class FreshnessService:
 
     def _queue(self, name: str, board: Board) -> Waiting:
         return Waiting(board, self._refreshers[name], self._watch, self._bell, self._clock)
+
+
+def _unknown(name: str) -> Fault:
+    return Fault(f"how far {name} has come is not known here: ask without min_position and max_age")

@@ -70,6 +70,7 @@ class Waiting:
             now = self._clock.monotonic()
             found = self._look(wanted, now)
             self._refuse(found, began)
+            found = msgspec.structs.replace(found, waited_s=now - began)
             if not found.stale:
                 return found
             if now >= began + wanted.wait_s:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 
+from search_api.freshness.model import FreshnessWish
 from search_api.model import Message, Mode, Number, Query
 from search_api.query.facets import Facet
 from search_api.query.filters import Filter
@@ -21,7 +22,7 @@ EXAMPLE: JsonDict = {
 }
 
 
-class SearchRequest(Message):
+class SearchRequest(FreshnessWish, Message):
     """A search. All filters must hold."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})

@@ -82,9 +82,7 @@ class World:
 
     async def ask(self, **wish):
         """Return what is noted for a search, the same way as a search does."""
-        asked = FreshnessWish(**wish)
-        self.service.check("films", asked)
-        return await self.service.before("films", asked)
+        return await self.service.before("films", FreshnessWish(**wish))
 
     def later(self, seconds, do):
         asyncio.get_running_loop().call_later(seconds, do)

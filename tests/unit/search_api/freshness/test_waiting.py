@@ -77,7 +77,7 @@ async def test_a_wait_ends_with_a_problem_or_with_a_stale_answer():
         note = await it.ask(min_position=[position], wait_ms=2_000, accept_stale=True)
         assert it.clock.monotonic() - began == pytest.approx(4.0, abs=0.1)
         assert (note.stale, states(note)) == (True, ["pending"])
-        assert note.told()["stale"]
+        assert note.told(note.at)["stale"]
         note = await it.ask(min_position=[position], wait_ms=0, accept_stale=True)
         assert note.stale
 
@@ -250,7 +250,7 @@ async def test_a_search_that_asks_for_nothing_never_waits_and_is_told_what_is_ex
         began = it.clock.monotonic()
         note = await it.ask()
         assert it.clock.monotonic() - began < 0.01
-        told = Freshness.model_validate(note.told())
+        told = Freshness.model_validate(note.told(note.at))
         assert (told.stale, told.searchable) == (False, "expected")
         (partition,) = told.partitions
         assert (partition.offset, partition.end, partition.lag) == (2, 4, 2)
@@ -263,7 +263,7 @@ async def test_an_index_without_topics_or_facts_says_nothing():
         it.append()
         assert await it.service.before("silent", FreshnessWish()) is None
         with pytest.raises(InvalidRequest, match="not known here"):
-            it.service.check("silent", FreshnessWish(max_age=1.0))
+            await it.service.before("silent", FreshnessWish(max_age=1.0))
         it.index.answer = ElasticUnavailable()
         assert await it.ask() is None
 
