@@ -12,7 +12,7 @@ _FIELDS = FreshnessWish.model_fields
 
 
 def wish_of(
-    min_position: Annotated[list[str], Query(description=_FIELDS["min_position"].description)] = [],  # noqa: B006
+    min_position: Annotated[list[str], Query(default_factory=list, description=_FIELDS["min_position"].description)],
     max_age: Annotated[float | None, Query(description=_FIELDS["max_age"].description)] = None,
     wait_ms: Annotated[int | None, Query(description=_FIELDS["wait_ms"].description)] = None,
     *,
