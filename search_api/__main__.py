@@ -26,6 +26,7 @@ from streamer.clock import Clock, SystemClock
 from streamer.elastic import Elastic
 from streamer.errors import SettingsError, StreamerError
 from streamer.health import AdminServer, admin_app
+from streamer.metrics import Meter
 from streamer.settings import ListenSettings
 
 cli = typer.Typer(
@@ -41,7 +42,7 @@ async def serve(settings: Settings) -> None:
     clock, meter = SystemClock(), create_meter()
     elastic = Elastic(settings.elasticsearch, connections(settings))
     door = ElasticDoor(elastic, settings.search, clock, meter)
-    parts = Parts(settings, door, clock, meter, freshness(settings, elastic, clock))
+    parts = Parts(settings, door, clock, meter, freshness(settings, elastic, clock, meter))
     listening = _listen(settings.listen)
     admin = AdminServer(admin_app(meter, parts.readiness), settings.admin)
     admin_address = await admin.start()
@@ -52,13 +53,14 @@ async def serve(settings: Settings) -> None:
     log.info("stopped")
 
 
-def freshness(settings: Settings, elastic: Elastic, clock: Clock) -> Freshness:
+def freshness(settings: Settings, elastic: Elastic, clock: Clock, meter: Meter) -> Freshness:
     """Return what knows how far the indices have come."""
     if settings.kafka is None:
         return NoFreshness()
     sources = {index.name: (index.alias, index.topics) for index in settings.indices}
     kafka = KafkaDoor(settings.kafka, settings.freshness.progress, clock)
-    return FreshnessService(settings.freshness, sources, kafka, ElasticIndex(elastic), clock)
+    index = ElasticIndex(elastic, meter)
+    return FreshnessService(settings.freshness, sources, kafka, index, clock, meter=meter)
 
 
 def connections(settings: Settings) -> int:

@@ -51,6 +51,24 @@ CURSORS = Metric(
 )
 CURSORS_OPEN = Metric("search_api_open_cursors", "gauge", (), "Walks by cursor that are open at this process")
 
+FRESHNESS_SECONDS = Metric(
+    "search_api_freshness_wait_seconds",
+    "histogram",
+    ("index", "result"),
+    "Time that a search waited for the index to come as far as it asks, by result: fresh, stale, refused",
+    SECONDS,
+)
+REFRESHES = Metric(
+    "search_api_refreshes_total", "counter", ("result",), "Refreshes for searches that wait, by result: ok, error"
+)
+INDEX_AGE = Metric(
+    "search_api_index_age_seconds",
+    "gauge",
+    ("index",),
+    "Everything that was in the index's topics so long ago is searchable; absent while that is unknown",
+)
+WAITING = Metric("search_api_waiting_searches", "gauge", (), "Searches that wait for an index")
+
 TURNED_AWAY = Metric(
     "search_api_turned_away_total",
     "counter",
@@ -74,4 +92,8 @@ SEARCH_METRICS = (
     EXPANSION_ENTRIES,
     CURSORS,
     CURSORS_OPEN,
+    FRESHNESS_SECONDS,
+    REFRESHES,
+    INDEX_AGE,
+    WAITING,
 )

@@ -7,8 +7,10 @@ from typing import Any, Protocol
 
 import msgspec
 
+from search_api.metrics import REFRESHES
 from streamer.elastic import Elastic
 from streamer.errors import ElasticUnavailable
+from streamer.metrics import Meter
 
 DEFAULT_INTERVAL_S = 1.0
 _UNITS = {"micros": 1e-6, "nanos": 1e-9, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
@@ -35,9 +37,9 @@ class Index(Protocol):
 class ElasticIndex:
     """The real one."""
 
-    def __init__(self, elastic: Elastic) -> None:
+    def __init__(self, elastic: Elastic, meter: Meter) -> None:
         """Ask through `elastic`."""
-        self._elastic = elastic
+        self._elastic, self._meter = elastic, meter
 
     async def facts(self, alias: str) -> Facts:
         """Return the facts about the indices behind `alias`. Raises ElasticError."""
@@ -45,10 +47,14 @@ class ElasticIndex:
 
     async def refresh(self, alias: str) -> None:
         """Make everything searchable that is written. Raises ElasticError, also when a shard did not."""
-        answer = await self._elastic.post(f"/{alias}/_refresh")
-        failed = answer.get("_shards", {}).get("failed", 0)
-        if failed:
-            raise ElasticUnavailable(f"{failed} shards of {alias} were not refreshed: look at the health of the index")
+        result = "error"
+        try:
+            answer = await self._elastic.post(f"/{alias}/_refresh")
+            if failed := answer.get("_shards", {}).get("failed", 0):
+                raise ElasticUnavailable(f"{failed} shards of {alias} were not refreshed: look at the index's health")
+            result = "ok"
+        finally:
+            self._meter.add(REFRESHES, result)
 
 
 def facts_of(alias: str, answer: dict[str, Any]) -> Facts:

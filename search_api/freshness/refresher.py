@@ -25,7 +25,8 @@ class Refresher:
         self._last = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self.failure: ElasticError | None = None
-        """Why the last refresh failed, if it did."""
+        """Why the last refresh failed, if it did, and when that was known."""
+        self.failed_at = float("-inf")
 
     def want(self) -> None:
         """Ask for a refresh that begins after now."""
@@ -54,7 +55,7 @@ class Refresher:
         except ElasticError as error:
             if self.failure is None:
                 log.warning("not refreshed", index=self._board.alias, error=str(error))
-            self.failure = error
+            self.failure, self.failed_at = error, self._clock.monotonic()
         else:
             self.failure = None
             self._board.refreshed(marks, created_ms)

@@ -17,9 +17,11 @@ from search_api.freshness.settings import FreshnessSettings
 from search_api.freshness.waiting import Bell, Turnstile, Waiting, Wanted
 from search_api.freshness.watch import Door, Watch
 from search_api.inference.cache import Cache
+from search_api.metrics import FRESHNESS_SECONDS, INDEX_AGE, WAITING
 from streamer import logs
 from streamer.clock import Clock
 from streamer.errors import ElasticError
+from streamer.metrics import Meter, Sample
 
 FACTS_S = 1.0
 """How long facts about an index are believed."""
@@ -65,9 +67,12 @@ class FreshnessService:
         door: Door,
         index: Index,
         clock: Clock,
+        *,
+        meter: Meter,
     ) -> None:
         """Watch `sources`, by the name that clients use: the alias, and the topics that fill it."""
-        self._settings, self._index, self._clock = settings, index, clock
+        self._settings, self._index, self._clock, self._meter = settings, index, clock, meter
+        meter.read_from(self)
         self._bell = Bell()
         self._boards = {
             name: Board(alias, topics, settings.margin_s) for name, (alias, topics) in sources.items() if topics
@@ -84,6 +89,8 @@ class FreshnessService:
         if self._boards:
             looking = self._watch.look(self._settings.sample_every_s)
             self._tasks = [asyncio.create_task(self._watch.follow()), asyncio.create_task(looking)]
+        for task in self._tasks:
+            task.add_done_callback(_tell)
 
     async def close(self) -> None:
         """Stop what runs."""
@@ -107,7 +114,25 @@ class FreshnessService:
             now = self._clock.monotonic()
             return note(board, now, board.searchable(now))
         with self._turnstile.passed():
-            return await self._waiting[name].until(self._wanted(wish), lambda: self._learn(board))
+            return await self._wait(name, board, wish)
+
+    def samples(self) -> Iterator[Sample]:
+        """Return how old each index is, and how many searches wait."""
+        now = self._clock.monotonic()
+        for name, board in self._boards.items():
+            age = note(board, now, board.searchable(now)).age
+            if age is not None:
+                yield Sample(INDEX_AGE, (name,), age)
+        yield Sample(WAITING, (), self._turnstile.inside)
+
+    async def _wait(self, name: str, board: Board, wish: FreshnessWish) -> Note:
+        began, result = self._clock.monotonic(), "refused"
+        try:
+            found = await self._waiting[name].until(self._wanted(wish), lambda: self._learn(board))
+            result = "stale" if found.stale else "fresh"
+            return found
+        finally:
+            self._meter.observe(FRESHNESS_SECONDS, self._clock.monotonic() - began, name, result)
 
     async def _learn(self, board: Board) -> bool:
         """Ask what the index behind `board` is now; return whether it is known."""
@@ -146,6 +171,12 @@ class FreshnessService:
 
     def _queue(self, name: str, board: Board) -> Waiting:
         return Waiting(board, self._refreshers[name], self._watch, self._bell, self._clock)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """Log what ended a task that should never end: from then on nothing is learned, and ages grow."""
+    if not task.cancelled() and (error := task.exception()):
+        log.error("freshness is not followed any more", exc_info=error)
 
 
 def _unknown(name: str) -> Fault:

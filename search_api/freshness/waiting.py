@@ -102,12 +102,17 @@ class Waiting:
         beyond = [position for position, state in states.items() if state == "beyond"]
         if beyond and self._watch.sampled_at >= began:
             raise InvalidRequest(*map(self._beyond, beyond))
-        failure = self._refresher.failure if self._refresher else None
-        if found.stale and isinstance(failure, ElasticRefused) and failure.status == HTTP_FORBIDDEN:
+        if found.stale and self._is_forbidden(began):
             raise FreshnessUnavailable(
                 "this service may not refresh the index: it needs the privilege `maintenance`, or "
                 "freshness.searchable_by = interval"
             )
+
+    def _is_forbidden(self, since: float) -> bool:
+        if self._refresher is None or self._refresher.failed_at <= since:
+            return False
+        failure = self._refresher.failure
+        return isinstance(failure, ElasticRefused) and failure.status == HTTP_FORBIDDEN
 
     def _beyond(self, position: Position) -> Fault:
         bounds = next((one.bounds for one in self._board.claims({}) if one.partition == position.partition), None)

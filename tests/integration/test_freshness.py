@@ -124,7 +124,7 @@ def test_stale_is_never_passed_off_as_fresh(scenario, sidecar):
     with sidecar(case) as search:
         assert states(search.search("known", min_position=known, wait_ms=30_000)) == ["searchable"]
         case.start()
-        assert ids(search.search("waiting", min_position=waiting, wait_ms=60_000)) == ["b"]
+        assert ids(search.search("waiting", min_position=waiting, wait_ms=30_000)) == ["b"]
 
 
 def test_a_position_of_an_earlier_topic_does_not_count_for_a_new_one(scenario, sidecar):
@@ -144,7 +144,7 @@ def test_a_position_of_an_earlier_topic_does_not_count_for_a_new_one(scenario, s
             lambda: search.search("second")["freshness"]["partitions"][0]["topic_id"] != partition["topic_id"],
             "the new topic to be seen",
         )
-        answer = search.search("second", min_position=new, wait_ms=60_000)
+        answer = search.search("second", min_position=new, wait_ms=30_000)
         assert (ids(answer), states(answer)) == (["a"], ["searchable"])
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from search_api.app import create_meter
 from search_api.freshness.index import Facts
 from search_api.freshness.log import Bounds, Sample
 from search_api.freshness.model import FreshnessWish
@@ -67,7 +68,10 @@ class World:
         self.clock = LoopClock()
         self.kafka, self.index = FakeKafka(self.clock), FakeIndex(self.clock)
         sources = {"films": (ALIAS, [TOPIC]), "silent": ("silent", [])}
-        self.service = FreshnessService(FreshnessSettings(**settings), sources, self.kafka, self.index, self.clock)
+        self.meter = create_meter()
+        self.service = FreshnessService(
+            FreshnessSettings(**settings), sources, self.kafka, self.index, self.clock, meter=self.meter
+        )
 
     def append(self, records=1):
         """Append, and return the position of the last one."""

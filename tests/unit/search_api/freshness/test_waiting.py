@@ -90,6 +90,8 @@ async def test_an_index_that_may_not_be_refreshed_is_told():
         it.index.failure = ElasticRefused(403, "security_exception", "action [refresh] is unauthorized")
         with pytest.raises(FreshnessUnavailable, match="maintenance"):
             await it.ask(min_position=[position])
+        it.index.failure = None
+        assert states(await it.ask(min_position=[position])) == ["searchable"]
 
 
 @in_virtual_time
@@ -275,3 +277,17 @@ async def test_what_is_no_event_is_passed_over():
         it.kafka.take([b"no json", b'{"v":2}'])
         it.tell()
         assert states(await it.ask(min_position=[position])) == ["searchable"]
+
+
+@in_virtual_time
+async def test_waits_and_ages_are_measured():
+    async with world() as it:
+        position = it.append()
+        it.later(0.7, it.tell)
+        await it.ask(min_position=[position])
+        await it.ask(min_position=[it.append()], wait_ms=0, accept_stale=True)
+        text = it.meter.exposition().decode()
+        for result in ("fresh", "stale"):
+            assert f'search_api_freshness_wait_seconds_count{{index="films",result="{result}"}} 1.0' in text
+        assert 'search_api_index_age_seconds{index="films"}' in text
+        assert "search_api_waiting_searches 0.0" in text
