@@ -29,6 +29,7 @@ def environment(bootstrap_servers: str, elasticsearch_url: str, ports: Mapping[s
         "STREAMER_ADMIN__PORT": str(ports["streamer"]),
         "SEARCH_API_CONFIG": str(FILMS / "search-api.toml"),
         "SEARCH_API_ELASTICSEARCH__URLS": f'["{elasticsearch_url}"]',
+        "SEARCH_API_KAFKA__BOOTSTRAP_SERVERS": bootstrap_servers,
         "SEARCH_API_LISTEN__PORT": str(ports["search"]),
         "SEARCH_API_ADMIN__PORT": str(ports["search_admin"]),
     }

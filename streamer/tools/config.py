@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -79,11 +80,14 @@ def _masked(value: object) -> object:
 
 
 def _section(annotation: object) -> tuple[type[BaseModel] | None, bool]:
-    """Return the section that an annotation holds, and whether it is a list of them."""
+    """Return the section that an annotation holds, if only sometimes, and whether it is a list of them."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
-    if get_origin(annotation) is list:
-        return _section(get_args(annotation)[0])[0], True
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is list:
+        return _section(arguments[0])[0], True
+    if origin is UnionType and type(None) in arguments:
+        return _section(arguments[0])[0], False
     return None, False
 
 
@@ -94,8 +98,8 @@ def _values(annotation: object) -> str:
     if origin is list:
         section, _ = _section(annotation)
         return "list of sections" if section else f"list of {_values(arguments[0])}"
-    if origin is dict:
-        return "table"
+    if origin is dict or _section(annotation)[0]:
+        return "table" if origin is dict else "section"
     if arguments and hasattr(annotation, "__metadata__"):
         return _values(arguments[0])
     if arguments:

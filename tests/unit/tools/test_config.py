@@ -1,4 +1,4 @@
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from streamer.settings import Settings
 from streamer.tools.config import Row, effective, lines, markdown, rows
@@ -26,6 +26,18 @@ def test_defaults_of_a_section_may_differ_from_its_own():
     """The port of `ops` is not the port that other sections of the same kind have."""
     assert table()["admin.port"].default == "`9600`"
     assert table()["ops.port"].default == "`9601`"
+
+
+def test_a_section_that_may_be_missing_is_shown_all_the_same():
+    class Inner(BaseModel):
+        b: int = 1
+
+    class Outer(BaseModel):
+        a: Inner | None = Field(None, description="Perhaps.")
+        c: str | None = None
+
+    found = [(row.name, row.values, row.default) for row in rows(Outer)]
+    assert found == [("a", "section", "none"), ("a.b", "number", "`1`"), ("c", "text", "none")]
 
 
 def test_markdown_escapes_bars():
