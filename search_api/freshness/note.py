@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from search_api.freshness.board import AHEAD, Board, Claim, Marks, State
-from search_api.freshness.position import Position
+from search_api.freshness.position import Position, id_in_url
 
 Basis = Literal["refreshed", "expected"]
 
@@ -53,7 +53,7 @@ def _partition(claim: Claim, sent: float) -> dict[str, Any]:
     return {
         "topic": claim.partition.topic,
         "partition": claim.partition.number,
-        "topic_id": claim.topic_id,
+        "topic_id": id_in_url(claim.topic_id),
         "offset": claim.offset,
         "end": claim.bounds.high if claim.bounds else None,
         "lag": claim.lag,

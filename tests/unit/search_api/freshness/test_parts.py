@@ -30,6 +30,12 @@ def test_a_position_is_read_and_written(text, position):
     assert str(position) == text
 
 
+def test_an_id_is_told_as_a_url_takes_it_and_read_either_way():
+    position = Position(Partition("films", 0), 1, "vve+Pve/PvcAAAAAAAAABQ")
+    assert str(position) == "films-0@1:vve-Pve_PvcAAAAAAAAABQ"
+    assert parse(str(position)) == parse("films-0@1:vve+Pve/PvcAAAAAAAAABQ") == position
+
+
 @pytest.mark.parametrize("text", ["", "films", "films-0", "films@3", "films-x@3", "films-0@-3", "f/g-0@3", "f-0@3:x"])
 def test_what_is_no_position_is_refused(text):
     with pytest.raises(ValueError, match="TOPIC-PARTITION@OFFSET"):
