@@ -250,7 +250,7 @@ async def test_tokens_that_the_source_leaves_out_are_unknown_and_no_error(elasti
     bare = {**MAPPING, "_source": {"excludes": ["text_embedding"]}}
     elastic.ask("PUT", f"/{name}", {"mappings": bare})
     try:
-        elastic.ask("PUT", f"/{name}/_doc/1?refresh=true", document(1, tokens))
+        elastic.ask("PUT", f"/{name}/_doc/1", document(1, tokens), refresh="true")
         async with Service(elastic, indices=[{**INDEX, "alias": name}]) as service:
             wanted = {"query": QUERY, "mode": "semantic", "explain": True}
             (hit,) = (await service.post("/search", wanted))["hits"]

@@ -150,7 +150,7 @@ def score_of_part(film, part):
     if "sparse_vector" in part:
         asked = set(part["sparse_vector"]["query_vector"])
         return part["sparse_vector"]["boost"] * len(asked & words(film["text"]))
-    if part["multi_match"]["type"] == "bool_prefix":
+    if part["multi_match"].get("type") == "bool_prefix":
         *whole, last = words_in_order(part["multi_match"]["query"])
         have = words(film[part["multi_match"]["fields"][0]])
         return float({*whole} <= have and any(word.startswith(last) for word in have))
