@@ -90,7 +90,10 @@ class Breaker:
         while self._outcomes[0][0] <= now - self._settings.window_s:
             self._outcomes.popleft()
         failures = sum(one is Outcome.FAILURE for _, one in self._outcomes)
-        if failures >= max(self._settings.failures, self._settings.share * len(self._outcomes)):
+        # A success may push older ones out of the window, and so raise the share; it is no reason to open.
+        if outcome is Outcome.FAILURE and failures >= max(
+            self._settings.failures, self._settings.share * len(self._outcomes)
+        ):
             self._change(now)
 
     def _end_probe(self, outcome: Outcome) -> None:

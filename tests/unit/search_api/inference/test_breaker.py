@@ -123,6 +123,17 @@ def test_the_first_end_of_a_ticket_counts(breaker):
     assert breaker.state is State.OPEN
 
 
+def test_a_success_never_opens_it(breaker, clock):
+    for outcome in [Outcome.SUCCESS] * 4:
+        end(breaker, outcome)
+    clock.now += 8
+    for outcome in [Outcome.SUCCESS, *[Outcome.FAILURE] * 3]:
+        end(breaker, outcome)
+    clock.now += 2
+    end(breaker, Outcome.SUCCESS)
+    assert breaker.state is State.CLOSED
+
+
 @given(st.lists(st.tuples(st.sampled_from(Outcome), st.floats(0, 3), st.booleans()), max_size=60))
 def test_however_it_goes_it_closes_again_when_all_is_well(history):
     clock = HandClock()
