@@ -51,7 +51,8 @@ class Board:
         """Begin with nothing known; `delay` is how long a written document may take to be searchable by itself."""
         self.alias, self.topics, self.delay = alias, frozenset(topics), delay
         self.created_ms: int | None = None
-        """When the index was created, in milliseconds since 1970; None while nobody knows."""
+        """When the index was created, in milliseconds since 1970; None before that was known."""
+        self._is_known = False
         self._ids: dict[str, str] = {}
         self._logs: dict[Partition, Log] = {}
         self._histories: dict[Partition, dict[str, History]] = {}
@@ -61,7 +62,7 @@ class Board:
 
     def index_is(self, created_ms: int, delay: float, now: float) -> None:
         """Learn when the index was created (milliseconds since 1970), and how long refreshing by itself may take."""
-        self.delay = delay
+        self.delay, self._is_known = delay, True
         if created_ms == self.created_ms:
             return
         self.created_ms = created_ms
@@ -72,6 +73,10 @@ class Board:
                     del histories[topic_id]
                 else:
                     history.begin_again(now)
+
+    def index_is_unknown(self) -> None:
+        """Learn that nobody can tell what the index is now: nothing is claimed until somebody can."""
+        self._is_known = False
 
     def progressed(self, event: Progress, now: float) -> None:
         """Learn from an event; one of other topics or of another index is none of ours."""
@@ -133,7 +138,8 @@ class Board:
 
     def proved(self) -> Marks:
         """Return what a refresh has made searchable."""
-        return {place: mark for place, mark in self._refreshed.items() if self._ids.get(place.topic) == mark.topic_id}
+        known = self._refreshed.items() if self._is_known else ()
+        return {place: mark for place, mark in known if self._ids.get(place.topic) == mark.topic_id}
 
     def next_searchable(self, now: float) -> float | None:
         """Return when more becomes searchable by itself."""
@@ -164,7 +170,7 @@ class Board:
 
     def _claim(self, place: Partition, log: Log, mark: Mark | None) -> Claim:
         topic_id, bounds = self._ids[place.topic], log.bounds
-        if self.created_ms is None or bounds is None:
+        if not self._is_known or bounds is None:
             return Claim(place, topic_id, None, bounds, None, None)
         if mark is None:
             # An empty partition has nothing that could be missing.
@@ -173,7 +179,7 @@ class Board:
         return Claim(place, topic_id, mark.watermark, bounds, mark.missing(*bounds), log.current_at(mark.watermark))
 
     def _present(self) -> Iterable[tuple[Partition, History]]:
-        if self.created_ms is None:
+        if not self._is_known:
             return
         for place, histories in self._histories.items():
             history = histories.get(self._ids.get(place.topic, ""))

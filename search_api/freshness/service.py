@@ -25,6 +25,8 @@ from streamer.metrics import Meter, Sample
 
 FACTS_S = 1.0
 """How long facts about an index are believed."""
+FACTS_WITHIN_S = 0.5
+"""How long they are waited for: a search is not to be late because of them."""
 
 log = logs.get("freshness")
 
@@ -137,9 +139,11 @@ class FreshnessService:
     async def _learn(self, board: Board) -> bool:
         """Ask what the index behind `board` is now; return whether it is known."""
         try:
-            facts = await self._facts.get(board.alias, lambda: self._index.facts(board.alias))
-        except ElasticError as error:
-            log.warning("nothing can be said about freshness", index=board.alias, error=str(error))
+            async with asyncio.timeout(FACTS_WITHIN_S):
+                facts = await self._facts.get(board.alias, lambda: self._index.facts(board.alias))
+        except (ElasticError, TimeoutError) as error:
+            log.warning("nothing can be said about freshness", index=board.alias, error=str(error) or "no answer")
+            board.index_is_unknown()
             return False
         board.index_is(facts.created_ms, facts.interval_s + self._settings.margin_s, self._clock.monotonic())
         return True

@@ -138,12 +138,12 @@ def test_a_position_of_an_earlier_topic_does_not_count_for_a_new_one(scenario, s
         case.make_again(partitions=1)
         new = write(case, "a", "second")
         assert new == position
-        response = search.get("second", min_position=named, wait_ms=10_000)
-        assert (response.status_code, response.json()["type"]) == (410, "/problems/position-gone")
         until(
             lambda: search.search("second")["freshness"]["partitions"][0]["topic_id"] != partition["topic_id"],
             "the new topic to be seen",
         )
+        response = search.get("second", min_position=named, wait_ms=10_000)
+        assert (response.status_code, response.json()["type"]) == (410, "/problems/position-gone")
         answer = search.search("second", min_position=new, wait_ms=30_000)
         assert (ids(answer), states(answer)) == (["a"], ["searchable"])
 

@@ -46,11 +46,12 @@ class FakeIndex:
         self.clock = clock
         self.failure = None
         self.refreshes = []
+        self.slow_s = 0.001
         self.answer = Facts(0, 1.0)
 
     async def facts(self, alias):
         assert alias == ALIAS
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(self.slow_s)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

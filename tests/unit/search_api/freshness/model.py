@@ -42,6 +42,7 @@ class World:
         self.events = []
         self.refreshes = []
         self.samples = []
+        self.created_ms = 0
         self.board = Board(ALIAS, [TOPIC], DELAY)
         self.board.index_is(0, DELAY, self.now)
 
@@ -104,15 +105,22 @@ class World:
     def make_topic_again(self):
         self.topic_id = chr(ord(self.topic_id) + 1)
 
-    def make_index_again(self):
+    def make_index_again(self, *, answers):
         """Somebody deletes the index, makes it anew and lets a group of another name read the topic from the start."""
         self.now += 0.002
-        self.board.index_is(self.now_ms, DELAY, self.now)
+        self.created_ms = self.now_ms
+        self.look_at_index(answers=answers)
         self.now += 0.002
         self.written.clear()
         self.forced.clear()
         self.ends.clear()
         self.done.clear()
+
+    def look_at_index(self, *, answers):
+        if answers:
+            self.board.index_is(self.created_ms, DELAY, self.now)
+        else:
+            self.board.index_is_unknown()
 
     # --- what is true
 

@@ -80,10 +80,14 @@ class Claims(RuleBasedStateMachine):
         if really and self.world.topic_id < "D":
             self.world.make_topic_again()
 
-    @rule(really=st.sampled_from([False, False, True]))
-    def make_index_again(self, really):
+    @rule(really=st.sampled_from([False, False, True]), answers=st.booleans())
+    def make_index_again(self, really, answers):
         if really:
-            self.world.make_index_again()
+            self.world.make_index_again(answers=answers)
+
+    @rule(answers=st.booleans())
+    def look_at_index(self, answers):
+        self.world.look_at_index(answers=answers)
 
     @invariant()
     def nothing_is_claimed_that_is_not_so(self):
@@ -194,6 +198,18 @@ def test_nothing_is_known_before_the_index_is():
     one.progressed(event(9), 100.0)
     assert (one.indexed(), one.searchable(110.0)) == ({}, {})
     assert one.claims({})[0].current_at is None
+
+
+def test_nothing_is_said_while_nobody_knows_what_the_index_is():
+    one = board()
+    one.sampled(sample(100.0, 9))
+    one.progressed(event(9), 100.0)
+    one.refreshed(one.indexed(), 0)
+    one.index_is_unknown()
+    assert (one.indexed(), one.searchable(110.0), one.proved()) == ({}, {}, {})
+    assert (one.claims({})[0].lag, state(one, 1, 110.0)) == (None, "pending")
+    one.index_is(0, DELAY, 111.0)
+    assert state(one, 1, 111.0) == "searchable"
 
 
 def test_events_of_other_topics_and_indices_are_not_ours():

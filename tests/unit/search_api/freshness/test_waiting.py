@@ -291,3 +291,18 @@ async def test_waits_and_ages_are_measured():
             assert f'search_api_freshness_wait_seconds_count{{index="films",result="{result}"}} 1.0' in text
         assert 'search_api_index_age_seconds{index="films"}' in text
         assert "search_api_waiting_searches 0.0" in text
+
+
+@in_virtual_time
+async def test_a_search_is_not_late_because_the_index_does_not_say_what_it_is():
+    async with world() as it:
+        position = it.append()
+        it.tell()
+        await it.ask(min_position=[position])
+        it.index.slow_s = 60.0
+        await asyncio.sleep(2.0)
+        began = it.clock.monotonic()
+        assert await it.ask() is None
+        assert it.clock.monotonic() - began < 0.6
+        note = await it.ask(min_position=[position], wait_ms=3_000, accept_stale=True)
+        assert (note.stale, note.age) == (True, None)
