@@ -54,6 +54,18 @@ def test_pressure_cuts_below_what_was_under_way_once_a_second(window, clock):
     assert (window.limit, window.room) == (350_000, 0)
 
 
+def test_within_a_second_less_under_way_is_no_reason_to_cut_again(window, clock):
+    weight = window.admit(500_000)
+    window.pressed()
+    weight.resize(200_000)
+    clock.now += 0.9
+    window.pressed()
+    assert window.limit == 350_000
+    clock.now += 0.1
+    window.pressed()
+    assert window.limit == 140_000
+
+
 def test_it_is_cut_no_further_than_a_few_documents(window, clock):
     for _ in range(50):
         window.pressed()
